@@ -1,0 +1,37 @@
+JOBS ?= $(shell nproc)
+.DEFAULT_GOAL := build
+.PHONY: build demo test test-quick bench lint format clean help packages
+
+build: packages  ## the program, optimised: build/bin/write-aside
+	cmake --preset release >/dev/null
+	cmake --build build --parallel $(JOBS)
+
+demo:  ## install what is missing, build, run the main job on SQLite and a local stream
+	tools/demo
+
+test: packages  ## every suite, lint and the sanitizers
+	JOBS=$(JOBS) tools/run-suites full
+
+test-quick: packages  ## what to run before each commit, under 90 s
+	JOBS=$(JOBS) tools/run-suites quick
+
+bench: packages  ## build and run the benchmarks
+	cmake --preset release >/dev/null
+	cmake --build build --parallel $(JOBS) --target bench
+	@for program in build/bin/bench/*; do echo "$$program"; "$$program" || exit 1; done
+
+lint: packages  ## clang-format and clang-tidy; files already found clean are not read again
+	cmake --preset dev >/dev/null
+	tools/lint --jobs $(JOBS)
+
+format:  ## rewrite every C++ file in the project's format
+	tools/lint --format
+
+clean:
+	rm -rf build
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 12
+
+packages:
+	@tools/install-packages

@@ -1,0 +1,36 @@
+// Where the program finds its stores, and defaults: options win over the environment, the environment over the TOML file.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "stores.hpp"
+#include "write_aside/result.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace write_aside::cli {
+
+struct Settings {
+  std::string database;  // URL
+  std::string stream;    // URL
+  std::string config;    // path of the TOML file
+  std::string source;    // default of --source
+  std::string ledger_topic;
+
+  // Adds --database, --stream and --config.
+  void add_options(CLI::App& program);
+  // Fills what options and environment left open. Refuses a file with a mistake or an unknown key.
+  [[nodiscard]] Result<void> read_config();
+};
+
+struct Stores {
+  std::shared_ptr<ports::Database> database;
+  std::shared_ptr<ports::EventStream> stream;
+};
+
+[[nodiscard]] Result<Stores> open_stores(const Settings& settings, Missing missing = Missing::refuse);
+
+}  // namespace write_aside::cli

@@ -1,0 +1,140 @@
+#include "stores.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <span>
+#include <vector>
+
+#include "exit_status.hpp"
+#ifdef WRITE_ASIDE_HAS_SQLITE
+#include "write_aside/adapters/sqlite.hpp"
+#endif
+#ifdef WRITE_ASIDE_HAS_LOCAL_STREAM
+#include "write_aside/adapters/local_stream.hpp"
+#endif
+
+namespace write_aside::cli {
+namespace {
+
+template <class Store>
+struct Scheme {
+  std::string_view name;
+  std::string_view form;
+  Dialect dialect;
+  Result<std::shared_ptr<Store>> (*open)(const std::string& rest, Missing missing);
+};
+
+// A store that is a file, and must be there.
+Result<void> check_file(std::string_view scheme, const std::string& path, Missing missing) {
+  struct stat status {};
+  if (missing == Missing::create || stat(path.c_str(), &status) == 0 || errno != ENOENT) return {};
+  return failure(
+      Error{ErrorCode::unreachable,
+            Side::caller,
+            Effect::no,
+            false,
+            fmt::format("{}:{} does not exist; make it with 'write-aside init', or mend the path", scheme, path),
+            {}});
+}
+
+std::span<const Scheme<ports::Database>> database_schemes() {
+  static const std::vector<Scheme<ports::Database>> schemes{
+#ifdef WRITE_ASIDE_HAS_SQLITE
+      {"sqlite",
+       "sqlite:PATH",
+       {},
+       [](const std::string& path, Missing missing) -> Result<std::shared_ptr<ports::Database>> {
+         if (auto there = check_file("sqlite", path, missing); !there) return failure(there);
+         sqlite::Options options;
+         options.create = missing == Missing::create;
+         return sqlite::open(path, options);
+       }},
+#endif
+  };
+  return schemes;
+}
+
+std::span<const Scheme<ports::EventStream>> stream_schemes() {
+  static const std::vector<Scheme<ports::EventStream>> schemes{
+#ifdef WRITE_ASIDE_HAS_LOCAL_STREAM
+      {"local",
+       "local:PATH",
+       {},
+       [](const std::string& path, Missing missing) -> Result<std::shared_ptr<ports::EventStream>> {
+         if (auto there = check_file("local", path, missing); !there) return failure(there);
+         local_stream::Options options;
+         options.create = missing == Missing::create;
+         return local_stream::open(path, options);
+       }},
+#endif
+  };
+  return schemes;
+}
+
+template <class Store>
+std::string forms(std::span<const Scheme<Store>> schemes) {
+  std::string text;
+  for (const auto& scheme : schemes) text += fmt::format("{}{}", text.empty() ? "" : ", ", scheme.form);
+  return text;
+}
+
+// Finds the scheme; `url` keeps what stands behind it. A message names the scheme alone: the rest may hold a password.
+template <class Store>
+Result<const Scheme<Store>*> take_scheme(std::string& url, std::span<const Scheme<Store>> schemes,
+                                         std::string_view what, std::string_view option) {
+  if (url.empty()) {
+    return failure(usage_error(
+        fmt::format("no {0} given; use --{0} URL, {1}, or {0} = \"URL\" in write-aside.toml", what, option)));
+  }
+  const std::size_t colon = url.find(':');
+  if (colon == std::string::npos) {
+    return failure(usage_error(fmt::format("the {} URL has no scheme; write {}", what, forms(schemes))));
+  }
+  const std::string_view name = std::string_view(url).substr(0, colon);
+  const auto found =
+      std::find_if(schemes.begin(), schemes.end(), [&](const auto& scheme) { return scheme.name == name; });
+  if (found == schemes.end()) {
+    return failure(usage_error(fmt::format("unknown {} scheme '{}:'; known: {}", what, name, forms(schemes))));
+  }
+  const Scheme<Store>* scheme = &*found;
+  url.erase(0, colon + 1);
+  if (url.empty())
+    return failure(
+        usage_error(fmt::format("the {} URL names nothing behind '{}:'; write {}", what, scheme->name, scheme->form)));
+  return scheme;
+}
+
+Result<const Scheme<ports::Database>*> take_database_scheme(std::string& url) {
+  return take_scheme(url, database_schemes(), "database", "WRITE_ASIDE_DATABASE");
+}
+
+}  // namespace
+
+Result<std::shared_ptr<ports::Database>> open_database(const std::string& url, Missing missing) {
+  std::string rest = url;
+  const auto scheme = take_database_scheme(rest);
+  if (!scheme) return failure(scheme);
+  return (*scheme)->open(rest, missing);
+}
+
+Result<std::shared_ptr<ports::EventStream>> open_stream(const std::string& url, Missing missing) {
+  std::string rest = url;
+  const auto scheme = take_scheme(rest, stream_schemes(), "stream", "WRITE_ASIDE_STREAM");
+  if (!scheme) return failure(scheme);
+  return (*scheme)->open(rest, missing);
+}
+
+Result<Dialect> dialect_of(const std::string& database_url) {
+  std::string rest = database_url;
+  const auto scheme = take_database_scheme(rest);
+  if (!scheme) return failure(scheme);
+  return (*scheme)->dialect;
+}
+
+std::string database_forms() { return forms(database_schemes()); }
+std::string stream_forms() { return forms(stream_schemes()); }
+
+}  // namespace write_aside::cli

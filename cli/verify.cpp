@@ -1,0 +1,275 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <map>
+
+#include "audit/stream_audit.hpp"
+#include "command.hpp"
+#include "input/apply_translator.hpp"
+#include "input/csv.hpp"
+#include "input/record_reader.hpp"
+#include "interruption.hpp"
+#include "job/ingest.hpp"
+#include "json_output.hpp"
+
+namespace write_aside::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view ledger_prefix = "write-aside-ledger.";
+constexpr std::size_t poll_records_max = 1'000;
+// A reader that makes no progress for so long will not make any: a transaction is open in front of it.
+constexpr auto poll_patience = 10s;
+
+enum class InputOf { apply, jsonl, csv };
+
+struct VerifyOptions {
+  std::string input;
+  std::string source;
+  InputOf format = InputOf::apply;
+  std::vector<std::string> topics;
+  bool allow_duplicates = false;
+  bool json = false;
+};
+
+class Verify {
+ public:
+  Verify(const VerifyOptions& options, const Stores& stores, std::string ledger_topic)
+      : options_(options),
+        stores_(stores),
+        ledger_topic_(std::move(ledger_topic)),
+        audit_([this](const std::string& source) { return progress(source); }) {}
+
+  Result<ExitStatus> run() {
+    // In this order: what is committed now and has nothing undelivered must be visible by the time the stream is read.
+    if (!options_.input.empty()) source_ = options_.source.empty() ? absolute_path(options_.input) : options_.source;
+    const auto committed = source_.empty() ? std::nullopt : progress(source_);
+    const auto lanes = stores_.database->lanes();
+    if (!lanes) return failure(lanes);
+    for (const ports::LaneSummary& lane : *lanes) undelivered_ += lane.undelivered;
+    incomplete_ = !options_.topics.empty();
+    if (auto read = read_topics(); !read) return failure(read);
+    if (interruption::requested()) return interruption::exit_status();
+    audit_.find_orphans();
+    if (!source_.empty()) {
+      if (!committed) return failure(usage_error(fmt::format("source '{}' has no stored progress of ours", source_)));
+      if (auto compared = compare_input(*committed); !compared) return failure(compared);
+    }
+    if (trouble_) return failure(*trouble_);
+    print();
+    return violations() > 0 ? ExitStatus::rejected : ExitStatus::committed;
+  }
+
+ private:
+  // Trouble is kept for later: the audit asks in the middle of its work.
+  std::optional<Position> progress(const std::string& source) {
+    const auto stored = stores_.database->progress(source);
+    if (!stored) trouble_ = stored.error();
+    return stored && *stored ? parse_position(**stored) : std::nullopt;
+  }
+
+  [[nodiscard]] bool wanted(const ports::TopicInfo& topic) const {
+    if (topic.name.starts_with(ledger_prefix) || topic.name == ledger_topic_) return false;
+    return options_.topics.empty() ||
+           std::find(options_.topics.begin(), options_.topics.end(), topic.name) != options_.topics.end();
+  }
+
+  Result<void> read_topics() {
+    const auto topics = stores_.stream->topics();
+    if (!topics) return failure(topics);
+    for (const ports::TopicInfo& topic : *topics) {
+      if (!wanted(topic)) continue;
+      ++topics_;
+      for (std::int32_t partition = 0; partition < topic.partitions; ++partition) {
+        if (auto read = read_partition(topic, partition); !read) return read;
+      }
+    }
+    return {};
+  }
+
+  Result<void> read_partition(const ports::TopicInfo& topic, std::int32_t partition) {
+    const auto bounds = stores_.stream->bounds(topic.name, partition, ports::Isolation::read_committed);
+    if (!bounds) return failure(bounds);
+    if (topic.compacted || bounds->begin > 0) incomplete_ = true;
+    const auto reader =
+        stores_.stream->reader({{topic.name, partition, ports::offset_beginning}}, ports::Isolation::read_committed);
+    if (!reader) return failure(reader);
+    while (!interruption::requested()) {
+      const auto position = (*reader)->position(topic.name, partition);
+      if (!position) return failure(position);
+      if (*position >= bounds->end) return {};
+      const auto records = (*reader)->poll(poll_records_max, std::chrono::steady_clock::now() + poll_patience);
+      if (!records) return failure(records);
+      for (const ports::StoredRecord& record : *records) {
+        if (record.offset < bounds->end) audit_.see(record);
+      }
+      const auto after = (*reader)->position(topic.name, partition);
+      if (records->empty() && after && *after == *position) {
+        return failure(Error{ErrorCode::timeout,
+                             Side::stream,
+                             Effect::no,
+                             true,
+                             fmt::format("{} partition {} cannot be read up to offset {}; try again", topic.name,
+                                         partition, bounds->end),
+                             {}});
+      }
+    }
+    return {};
+  }
+
+  // Reads the input again, up to where it is committed, and looks for the events of each unit.
+  Result<void> compare_input(const Position& committed) {
+    auto input = InputFile::open(options_.input);
+    if (!input) return failure(input);
+    std::unique_ptr<RecordSplitter> splitter = std::make_unique<LineSplitter>();
+    if (options_.format == InputOf::csv) splitter = std::make_unique<CsvSplitter>();
+    RecordReader reader(*std::move(input), std::move(splitter), std::size_t{1} << 30);
+    if (options_.format == InputOf::csv) {
+      if (auto header = reader.take_first(); !header) return failure(header);
+    }
+    Block block;
+    ApplyTranslator translator;
+    while (reader.mark().offset < committed.mark.offset) {
+      if (auto filled = reader.fill(block); !filled) return filled;
+      if (block.records.empty()) break;
+      for (const RawRecord& record : block.records) {
+        if (record.after.offset > committed.mark.offset) break;
+        if (record.after.offset == committed.mark.offset) compared_all_ = record.after.sum == committed.mark.sum;
+        compare_record(record, translator);
+      }
+    }
+    if (!compared_all_) {
+      return failure(usage_error(fmt::format("{} is not the input that was applied as source '{}' up to line {}",
+                                             options_.input, source_, committed.mark.line)));
+    }
+    if (undelivered_ == 0 && !incomplete_) audit_.finish_input(source_, committed.rejected);
+    return {};
+  }
+
+  void compare_record(const RawRecord& record, ApplyTranslator& translator) {
+    StreamAudit::InputUnit unit{record.line, {}};
+    if (options_.format != InputOf::apply) {
+      unit.ids.push_back(fmt::format("{}.0", record.line));
+    } else {
+      Arena arena;
+      PlannedUnit planned;
+      planned.line = record.line;
+      planned.text = record.text;
+      translator.translate(record.text, arena, planned);
+      std::size_t index = 0;
+      for (const PlannedEvent& event : planned.events) {
+        unit.ids.push_back(event.id ? std::string(*event.id) : fmt::format("{}.{}", record.line, index));
+        ++index;
+      }
+      // It was refused when it was applied, too: the progress counts it among the rejected.
+      if (planned.refusal) unit.ids.push_back(fmt::format("{}.0", record.line));
+    }
+    if (!incomplete_) audit_.compare(source_, unit);
+  }
+
+  [[nodiscard]] std::uint64_t violations() const {
+    std::uint64_t sum = 0;
+    for (std::size_t kind = 0; kind < violation_names.size(); ++kind) {
+      if (kind == static_cast<std::size_t>(Violation::duplicate) && options_.allow_duplicates) continue;
+      sum += audit_.count(static_cast<Violation>(kind));
+    }
+    return sum;
+  }
+
+  [[nodiscard]] std::string note() const {
+    if (undelivered_ > 0) {
+      return fmt::format("{} undelivered units: lost events are not judged; run 'write-aside recover' and verify again",
+                         undelivered_);
+    }
+    if (incomplete_)
+      return "not all records are here to be read (--topic, a compacted topic, or one that dropped its oldest): lost "
+             "and torn are not judged";
+    if (source_.empty()) return "name an input and its --source to have lost and torn judged";
+    return {};
+  }
+
+  void print() const {
+    if (options_.json) {
+      fmt::print("{}", to_line(to_json()));
+      return;
+    }
+    for (const std::string& text : audit_.texts()) fmt::print("{}\n", text);
+    fmt::print("{} events in {} topics:", audit_.events(), topics_);
+    for (std::size_t kind = 0; kind < violation_names.size(); ++kind) {
+      fmt::print("{} {} {}", kind == 0 ? "" : ",", audit_.count(static_cast<Violation>(kind)), violation_names[kind]);
+    }
+    fmt::print("\n");
+    if (const std::string text = note(); !text.empty()) fmt::print("note: {}\n", text);
+  }
+
+  [[nodiscard]] Json to_json() const {
+    Json object;
+    object["ok"] = violations() == 0;
+    object["topics"] = topics_;
+    object["events"] = audit_.events();
+    object["foreign"] = audit_.foreign();
+    object["undelivered"] = undelivered_;
+    for (std::size_t kind = 0; kind < violation_names.size(); ++kind) {
+      object[std::string(violation_names[kind])] = audit_.count(static_cast<Violation>(kind));
+    }
+    object["sources"] = audit_.sources();
+    object["violations"] = audit_.texts();
+    object["note"] = note();
+    return object;
+  }
+
+  const VerifyOptions& options_;
+  const Stores& stores_;
+  std::string ledger_topic_;
+  StreamAudit audit_;
+  std::string source_;
+  std::optional<Error> trouble_;
+  std::uint64_t undelivered_ = 0;
+  std::size_t topics_ = 0;
+  bool incomplete_ = false;
+  bool compared_all_ = false;
+};
+
+}  // namespace
+
+void add_verify(CLI::App& program, Invocation& invocation) {
+  static const std::map<std::string, InputOf> formats{
+      {"apply", InputOf::apply}, {"jsonl", InputOf::jsonl}, {"csv", InputOf::csv}};
+  auto* command = program.add_subcommand("verify", "Audit the stream against the database and, if given, an input");
+  auto options = std::make_shared<VerifyOptions>();
+  command->add_option("FILE", options->input, "Input that was applied or loaded, to look for the events of each unit")
+      ->type_name("");
+  command->add_option("--source", options->source, "Its name; default: the file's absolute path")->type_name("NAME");
+  command->add_option("--format", options->format, "Input of apply (default), or of load: jsonl or csv")
+      ->transform(CLI::CheckedTransformer(formats))
+      ->option_text("apply|jsonl|csv");
+  command->add_option("--topic", options->topics, "Only this topic; may be given several times")
+      ->option_text("TOPIC")
+      ->expected(1)
+      ->take_all();
+  command->add_flag("--allow-duplicates", options->allow_duplicates, "Repeated ids are no violation (at_least_once)");
+  command->add_flag("--json", options->json, "One JSON object");
+  command->footer(R"help(
+  lost          a committed unit has no event (needs FILE)
+  torn          a unit has some of its events (needs FILE)
+  orphan        an event of a unit that the database never committed
+  duplicate     two events with the same ce_source and ce_id
+  out_of_order  events of one input stand in another order in a partition
+Reads every topic once, as a read_committed consumer; keeps about 40 bytes an event.
+Exit status 1 if there is a violation.
+
+Example:
+  write-aside verify orders.jsonl
+)help");
+  command->callback([&invocation, options] {
+    invocation.run = [&invocation, options]() -> Result<ExitStatus> {
+      const auto stores = open_stores(invocation.settings);
+      if (!stores) return failure(stores);
+      if (!options->source.empty() && options->input.empty()) return failure(usage_error("--source goes with FILE"));
+      return Verify(*options, *stores, invocation.settings.ledger_topic).run();
+    };
+  });
+}
+
+}  // namespace write_aside::cli

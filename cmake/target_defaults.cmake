@@ -1,0 +1,13 @@
+# The language level, warnings and link settings of every target of this project.
+function(write_aside_target_defaults target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    # g++ leaves this one out of -Wconversion for C++; both compilers are to agree.
+    target_compile_options(${target} PRIVATE -Wno-sign-conversion)
+  endif()
+  if(WRITE_ASIDE_WARNINGS_AS_ERRORS)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+endfunction()

@@ -1,0 +1,295 @@
+#include "adapters/local_stream/log.hpp"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "adapters/local_stream/schema.hpp"
+#include "adapters/local_stream/text.hpp"
+#include "core/partition.hpp"
+
+namespace write_aside::local_stream {
+namespace {
+
+using sqlite_handles::Connection;
+using sqlite_handles::Statement;
+
+constexpr int expired_max = 64;
+constexpr int compact_records_max = 1'000;
+
+Error refused(ErrorCode code, std::string message) {
+  return {.code = code, .side = Side::caller, .effect = Effect::no, .message = std::move(message), .driver = {}};
+}
+
+std::size_t size_of(const ports::RecordView& record) {
+  std::size_t bytes = (record.key ? record.key->size() : 0) + (record.value ? record.value->size() : 0);
+  for (const ports::HeaderView& header : record.headers) bytes += header.name.size() + header.value.size();
+  return bytes;
+}
+
+// As text where it is text, so that a person with sqlite3 can read it.
+void bind_bytes(Statement& statement, int index, const std::optional<std::string_view>& bytes) {
+  if (!bytes) {
+    statement.bind(index, nullptr);
+  } else if (is_text(*bytes)) {
+    statement.bind(index, *bytes);
+  } else {
+    statement.bind(index, BlobView{*bytes});
+  }
+}
+
+// Runs one statement to its end with integers as parameters.
+template <class... Integers>
+Result<void> run(Connection& connection, std::string_view sql, std::string_view what, Integers... values) {
+  auto statement = connection.prepare(sql, what);
+  if (!statement) return failure(std::move(statement));
+  statement->bind_all(std::int64_t{values}...);
+  if (auto stepped = statement->step(); !stepped) return failure(std::move(stepped));
+  return {};
+}
+
+}  // namespace
+
+std::int64_t wall_clock_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+Result<void> Appender::check(std::span<const ports::RecordView> records) const {
+  for (const ports::RecordView& record : records) {
+    const std::size_t bytes = size_of(record);
+    if (bytes <= store_.options().record_bytes_max) continue;
+    return failure(refused(ErrorCode::event_too_large, "a record for topic '" + std::string(record.topic) + "' of " +
+                                                           store_.name() + " has " + std::to_string(bytes) +
+                                                           " bytes, the limit is " +
+                                                           std::to_string(store_.options().record_bytes_max) +
+                                                           "; make it smaller, or raise record_bytes_max"));
+  }
+  return {};
+}
+
+Result<void> Appender::choose_topic(Writing& writing, std::string_view name) {
+  if (topic_ != nullptr && topic_->info.name == name) return {};
+  auto found = store_.topic(writing.connection(), std::string(name));
+  if (!found) return failure(std::move(found));
+  if (*found == nullptr) return failure(store_.unknown_topic(name));
+  topic_ = std::move(*found);
+  return {};
+}
+
+Result<std::int32_t> Appender::choose_partition(const ports::RecordView& record) {
+  const std::int32_t partitions = topic_->info.partitions;
+  if (topic_->info.compacted && !record.key) {
+    return failure(refused(ErrorCode::invalid_argument, "topic '" + topic_->info.name + "' of " + store_.name() +
+                                                            " is compacted: give the record a key"));
+  }
+  if (!record.partition) {
+    if (record.key) return core::partition_of(*record.key, partitions);
+    return static_cast<std::int32_t>(turn_ % static_cast<std::uint32_t>(partitions));
+  }
+  if (*record.partition >= 0 && *record.partition < partitions) return *record.partition;
+  return failure(refused(ErrorCode::invalid_argument, "topic '" + topic_->info.name + "' of " + store_.name() +
+                                                          " has no partition " + std::to_string(*record.partition) +
+                                                          "; it has " + std::to_string(partitions)));
+}
+
+Result<Appender::Target*> Appender::target(Writing& writing, std::int64_t ref) {
+  if (last_target_ < targets_.size() && targets_[last_target_].ref == ref) return &targets_[last_target_];
+  const auto known = std::find_if(targets_.begin(), targets_.end(), [ref](const Target& t) { return t.ref == ref; });
+  last_target_ = static_cast<std::size_t>(known - targets_.begin());
+  if (known != targets_.end()) return &*known;
+  auto read = writing.connection().prepare("SELECT next_offset FROM partition WHERE ref = ?", "produce");
+  if (!read) return failure(std::move(read));
+  auto row = read->bind_all(ref).step();
+  if (!row) return failure(std::move(row));
+  const std::int64_t next = *row ? read->integer(0) : offset_max;
+  return &targets_.emplace_back(Target{ref, topic_->info.compacted, next, next});
+}
+
+Result<std::int64_t> Appender::append(Writing& writing, std::span<const ports::RecordView> records,
+                                      std::optional<std::int64_t> producer) {
+  targets_.clear();
+  auto insert = writing.connection().prepare(
+      "INSERT INTO record (position, producer, timestamp_ms, headers, key, value) VALUES (?, ?, ?, ?, ?, ?)",
+      "produce");
+  if (!insert) return failure(std::move(insert));
+  std::int64_t first_offset = 0;
+  for (const ports::RecordView& record : records) {
+    if (auto chosen = choose_topic(writing, record.topic); !chosen) return failure(std::move(chosen));
+    auto partition = choose_partition(record);
+    if (!partition) return failure(std::move(partition));
+    auto found = target(writing, topic_->refs[static_cast<std::size_t>(*partition)]);
+    if (!found) return failure(std::move(found));
+    Target& at = **found;
+    if (at.next_offset >= offset_max) {
+      return failure(refused(ErrorCode::storage_full, "topic '" + topic_->info.name + "' of " + store_.name() +
+                                                          " has used all offsets; use another topic"));
+    }
+    headers_.clear();
+    if (!append_headers(headers_, record.headers)) {
+      return failure(refused(ErrorCode::invalid_argument, "a record for topic '" + topic_->info.name + "' of " +
+                                                              store_.name() + " has a header whose name is not UTF-8"));
+    }
+    insert->bind_all(position_of(at.ref, at.next_offset), producer,
+                     record.timestamp_ms != 0 ? record.timestamp_ms : wall_clock_ms(), std::string_view(headers_));
+    bind_bytes(*insert, 5, record.key);
+    bind_bytes(*insert, 6, record.value);
+    if (auto stepped = insert->step(); !stepped) return failure(std::move(stepped));
+    insert->reset();
+    if (&record == records.data()) first_offset = at.next_offset;
+    ++at.next_offset;
+  }
+  ++turn_;
+  if (auto written = write_next_offsets(writing); !written) return failure(std::move(written));
+  return first_offset;
+}
+
+Result<void> Appender::write_next_offsets(Writing& writing) {
+  for (const Target& target : targets_) {
+    auto updated = run(writing.connection(), "UPDATE partition SET next_offset = ? WHERE ref = ?", "produce",
+                       target.next_offset, target.ref);
+    if (!updated) return updated;
+  }
+  return {};
+}
+
+Result<void> discard_transaction(Writing& writing, std::int64_t producer) {
+  Connection& connection = writing.connection();
+  std::vector<std::int64_t> positions;
+  {
+    auto read = connection.prepare("SELECT ref, first_offset FROM open_partition WHERE producer = ?", "abort");
+    if (!read) return failure(std::move(read));
+    read->bind_all(producer);
+    for (;;) {
+      auto row = read->step();
+      if (!row) return failure(std::move(row));
+      if (!*row) break;
+      positions.push_back(position_of(read->integer(0), read->integer(1)));
+    }
+  }
+  for (const std::int64_t position : positions) {
+    auto deleted = run(connection, "DELETE FROM record WHERE position BETWEEN ? AND ? AND producer = ?", "abort",
+                       position, position_of(position >> offset_bits, offset_max), producer);
+    if (!deleted) return deleted;
+  }
+  return close_transaction(writing, producer);
+}
+
+Result<void> close_transaction(Writing& writing, std::int64_t producer) {
+  // The table holds what is open now, a few rows; an index by producer would cost a page more at every end.
+  auto closed = run(writing.connection(), "DELETE FROM open_partition WHERE producer = ?", "end", producer);
+  if (!closed) return closed;
+  return run(writing.connection(), "DELETE FROM open_transaction WHERE producer = ?", "end", producer);
+}
+
+Result<bool> abort_expired(Writing& writing, std::int64_t now_ms) {
+  Connection& connection = writing.connection();
+  std::vector<std::int64_t> producers;
+  {
+    auto read =
+        connection.prepare("SELECT producer FROM open_transaction WHERE deadline_ms < ? LIMIT ?", "look for time-outs");
+    if (!read) return failure(std::move(read));
+    read->bind_all(now_ms, expired_max);
+    for (;;) {
+      auto row = read->step();
+      if (!row) return failure(std::move(row));
+      if (!*row) break;
+      producers.push_back(read->integer(0));
+    }
+  }
+  for (const std::int64_t producer : producers) {
+    // The epoch first: its owner, if it still lives, must not go on as if its records were there.
+    auto fenced = run(connection, "UPDATE producer SET epoch = epoch + 1 WHERE id = ?", "abort", producer);
+    if (!fenced) return failure(std::move(fenced));
+    if (auto discarded = discard_transaction(writing, producer); !discarded) return failure(std::move(discarded));
+  }
+  return !producers.empty();
+}
+
+namespace {
+
+struct Window {
+  std::int64_t from = 0;
+  std::int64_t upto = 0;
+};
+
+// What is decided but was not yet looked at. A record behind an open one waits: a read_committed reader cannot see
+// it, so the older record of its key must stay for that reader.
+Result<Window> undecided_window(Connection& connection, std::int64_t ref) {
+  auto read = connection.prepare(
+      "SELECT compacted_upto, coalesce((SELECT min(first_offset) FROM open_partition WHERE open_partition.ref = "
+      "partition.ref), next_offset) FROM partition WHERE ref = ?",
+      "compact");
+  if (!read) return failure(std::move(read));
+  auto row = read->bind_all(ref).step();
+  if (!row) return failure(std::move(row));
+  if (!*row) return Window{};
+  return Window{read->integer(0), read->integer(1)};
+}
+
+struct KeyedRecord {
+  std::int64_t offset = 0;
+  std::string key;
+};
+
+Result<std::vector<KeyedRecord>> keyed_records(Connection& connection, std::int64_t ref, Window window) {
+  auto read = connection.prepare(
+      "SELECT position, key FROM record WHERE position >= ? AND position < ? AND key IS NOT NULL "
+      "ORDER BY position LIMIT ?",
+      "compact");
+  if (!read) return failure(std::move(read));
+  read->bind_all(position_of(ref, window.from), position_of(ref, window.upto), compact_records_max);
+  std::vector<KeyedRecord> records;
+  for (;;) {
+    auto row = read->step();
+    if (!row) return failure(std::move(row));
+    if (!*row) return records;
+    records.push_back({offset_of(read->integer(0)), std::string(read->blob(1))});
+  }
+}
+
+// Deletes the record that `newer` replaces, if there is one, and remembers `newer` in its place.
+Result<void> replace_older(Connection& connection, std::int64_t ref, const KeyedRecord& newer) {
+  {
+    auto older = connection.prepare(
+        "DELETE FROM record WHERE position = (SELECT (ref << 40) + offset FROM compacted_key "
+        "WHERE ref = ? AND key = ? AND offset < ?)",
+        "compact");
+    if (!older) return failure(std::move(older));
+    older->bind(1, ref);
+    bind_bytes(*older, 2, newer.key);
+    older->bind(3, newer.offset);
+    if (auto stepped = older->step(); !stepped) return failure(std::move(stepped));
+  }
+  auto remember = connection.prepare(
+      "INSERT INTO compacted_key (ref, key, offset) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET offset = "
+      "excluded.offset",
+      "compact");
+  if (!remember) return failure(std::move(remember));
+  remember->bind(1, ref);
+  bind_bytes(*remember, 2, newer.key);
+  remember->bind(3, newer.offset);
+  if (auto stepped = remember->step(); !stepped) return failure(std::move(stepped));
+  return {};
+}
+
+}  // namespace
+
+Result<void> compact(Writing& writing, std::int64_t ref) {
+  Connection& connection = writing.connection();
+  auto window = undecided_window(connection, ref);
+  if (!window) return failure(std::move(window));
+  if (window->from >= window->upto) return {};
+  auto records = keyed_records(connection, ref, *window);
+  if (!records) return failure(std::move(records));
+  for (const KeyedRecord& record : *records) {
+    if (auto replaced = replace_older(connection, ref, record); !replaced) return replaced;
+  }
+  const bool all = records->size() < static_cast<std::size_t>(compact_records_max);
+  return run(connection, "UPDATE partition SET compacted_upto = ? WHERE ref = ?", "compact",
+             all ? window->upto : records->back().offset + 1, ref);
+}
+
+}  // namespace write_aside::local_stream

@@ -1,0 +1,40 @@
+// The local stream behind the EventStream port.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "adapters/local_stream/store.hpp"
+#include "write_aside/ports/event_stream.hpp"
+
+namespace write_aside::local_stream {
+
+class LocalStream final : public ports::EventStream {
+ public:
+  LocalStream(std::shared_ptr<Store> store, sqlite_handles::Connection connection)
+      : store_(std::move(store)), connection_(std::move(connection)) {}
+
+  std::string name() const override { return store_->name(); }
+  Result<std::string> identity() override { return store_->stream_id(); }
+  Result<std::optional<ports::TopicInfo>> topic(const std::string& name) override;
+  Result<std::vector<ports::TopicInfo>> topics() override;
+  Result<bool> create_topic(const ports::TopicSpec& spec, ports::Deadline deadline) override;
+  std::size_t record_bytes_max() const override { return store_->options().record_bytes_max; }
+  Result<std::unique_ptr<ports::TransactionalProducer>> transactional_producer(
+      const std::string& transactional_id, std::chrono::milliseconds transaction_timeout,
+      ports::Deliveries& deliveries) override;
+  Result<std::unique_ptr<ports::Producer>> producer(ports::Deliveries& deliveries) override;
+  Result<std::unique_ptr<ports::Reader>> reader(const std::vector<ports::ReadFrom>& from,
+                                                ports::Isolation isolation) override;
+  Result<Bounds> bounds(const std::string& topic, std::int32_t partition, ports::Isolation isolation) override;
+  Result<void> store_positions(const std::string& consumer, std::span<const ports::Position> positions) override;
+  Result<std::vector<ports::Position>> positions(const std::string& consumer) override;
+
+ private:
+  std::shared_ptr<Store> store_;
+  std::mutex mutex_;  // of the connection, which answers the short questions
+  sqlite_handles::Connection connection_;
+};
+
+}  // namespace write_aside::local_stream

@@ -1,0 +1,50 @@
+// What every part of the coordination needs: the two stores, the runtime, the options, the names in the stream.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "coordination/lane.hpp"
+#include "write_aside/coordinator.hpp"
+
+namespace write_aside::coordination {
+
+struct Context {
+  std::shared_ptr<ports::Database> database;
+  std::shared_ptr<ports::EventStream> stream;
+  ports::Runtime& runtime;
+  CoordinatorOptions options;
+  std::string database_id;
+  std::string stream_id;
+  std::string ledger_topic;
+  std::string ledger_id;
+  std::string process;  // to_string of our ProcessIdentity
+
+  [[nodiscard]] TimePoint now() const { return runtime.now(); }
+  [[nodiscard]] TimePoint after(std::chrono::nanoseconds span) const {
+    return runtime.now() + std::chrono::duration_cast<TimePoint::duration>(span);
+  }
+  // prefix + database id + lane: two databases on one stream never meet (protocol, section 2).
+  [[nodiscard]] std::string transactional_id(LaneNumber lane) const {
+    return "write-aside." + database_id + '.' + std::to_string(lane);
+  }
+  void notice(const Notice& notice) const {
+    if (options.observer != nullptr) options.observer->notice(notice);
+  }
+};
+
+// Ownership of a lane: *mine* means that both match.
+struct Ownership {
+  LaneNumber lane = 0;
+  std::uint64_t epoch = 0;
+  std::string owner;
+
+  [[nodiscard]] bool holds(const ports::LaneRow& row) const { return row.epoch == epoch && row.owner == owner; }
+};
+
+[[nodiscard]] inline Error coordination_error(ErrorCode code, Effect effect, bool retriable, std::string message) {
+  return {
+      .code = code, .side = Side::coordinator, .effect = effect, .retriable = retriable, .message = std::move(message)};
+}
+
+}  // namespace write_aside::coordination

@@ -1,0 +1,26 @@
+// Which lane a driver may go for, and whether a joiner could go elsewhere: what a driver asks of its surroundings.
+#pragma once
+
+#include <optional>
+
+#include "write_aside/unit_id.hpp"
+
+namespace write_aside::coordination {
+
+class LaneDriver;
+
+class LaneDirectory {
+ public:
+  virtual ~LaneDirectory() = default;
+  // A lane that nobody live owns and no other driver of this process has claimed. Claimed until unclaimed.
+  virtual std::optional<LaneNumber> claim_lane() = 0;
+  virtual void unclaim_lane(LaneNumber lane) = 0;
+  // Another driver could take a joiner at once; true if there is no other driver.
+  virtual bool other_lane_is_free(const LaneDriver& asking) = 0;
+  // A lane may have become joinable, or a unit visible.
+  virtual void lane_changed() = 0;
+  // Work for the housekeeping thread: it looks again.
+  virtual void wants_housekeeping() = 0;
+};
+
+}  // namespace write_aside::coordination

@@ -1,0 +1,36 @@
+// Goal: the fake event stream of the simulations keeps every promise of the EventStream port, with and without the
+// offsets that Kafka's markers take.
+#include <memory>
+#include <thread>
+
+#include "contract/event_stream_contract.hpp"
+#include "support/fake_event_stream.hpp"
+
+namespace write_aside::contract {
+namespace {
+
+template <bool markers, bool compacts>
+class FakeStreamHarness {
+ public:
+  static constexpr bool shows_uncommitted = true;
+  static constexpr bool compacts_at_once = compacts;
+  static std::chrono::milliseconds patience() { return 10s; }
+  static void pass(std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }
+
+  std::shared_ptr<ports::EventStream> open() {
+    return std::make_shared<support::FakeEventStream>(state_, ports::system_runtime());
+  }
+
+ private:
+  std::shared_ptr<support::FakeEventStreamState> state_ = std::make_shared<support::FakeEventStreamState>(
+      ports::system_runtime(), support::FakeStreamOptions{.markers = markers, .compacts = compacts});
+};
+
+using KafkaLike = FakeStreamHarness<true, false>;
+using WithoutGaps = FakeStreamHarness<false, true>;
+
+INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamLikeKafka, EventStreamContract, KafkaLike);
+INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamWithoutGaps, EventStreamContract, WithoutGaps);
+
+}  // namespace
+}  // namespace write_aside::contract

@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+"""Kills `write-aside apply` at random moments, again and again, lets it finish, and asks the oracle.
+
+  kill_loop.py --program PATH [--units N] [--kills N] [--processes N] [--batch N[,N]] [--wait decided[,visible]]
+
+Several processes apply an input each, to the same stores, at once. Every life of a process draws its batch size and its
+--wait from what is given. A life ends by SIGKILL: a quarter of them somewhere from its start on, the others a random
+time after it began to commit, so chosen that the units last for the kills. When an input ends too early, the process
+goes on with another one. Only kills of a live process count. Whenever all processes are dead, copies of the files tell
+in which phase they died, and sometimes the oracle judges the copies: nothing may be wrong at any time.
+
+Prints one JSON object. On failure the folder is kept, and its path and the seed are printed; the seed repeats inputs
+and delays, not the moments that the machine makes of them.
+
+Environment, for long runs (`WRITE_ASIDE_CRASH_FACTOR=20 ctest -L crash` makes thousands of kills):
+  WRITE_ASIDE_CRASH_FACTOR  multiplies --units, --kills and --seconds-max (default 1)
+  WRITE_ASIDE_CRASH_SEED    the seed, where --seed is not given (default: another one each time)
+  WRITE_ASIDE_CRASH_FOLDER  where the files are made (default: in memory, /dev/shm; a disk is slower and tries syncs)
+"""
+
+import argparse
+import collections
+import json
+import os
+import random
+import re
+import shutil
+import sys
+import time
+
+from oracle import VIOLATIONS
+from stores import Job, Stores, make_folder, query, read_progress
+
+TICK = 0.001
+START_KILLS = 0.25  # share of the kills that may come before the first commit
+KILL_ALL = 0.2  # share of the kills that end all processes at once
+# The takeover commits twice before the first unit does.
+TAKEOVER_TRANSACTIONS = 2
+STARTED_AFTER_MAX = 3.0
+DELAY_FIRST, DELAY_MIN, DELAY_MAX = 0.05, 0.001, 3.0
+RESTARTS_MAX = 50
+LATER_INPUT_SHARE = 10
+PHASES = ("before_first_commit", "undelivered", "open_in_stream", "all_settled")
+
+
+class Slot:
+    """A process, and the inputs that it applies one after the other."""
+
+    def __init__(self, campaign, number):
+        self.campaign = campaign
+        self.number = number
+        self.count = 0
+        self.job = None
+        self.finished_units = 0
+        self.next_input(campaign.options.units // campaign.options.processes)
+
+    def next_input(self, units):
+        campaign = self.campaign
+        source = f"input-{self.number}-{self.count}"
+        path = campaign.stores.add_input(source, units, campaign.next_order, f"{self.number}{self.count}",
+                                         campaign.options.seed)
+        campaign.next_order += units
+        self.count += 1
+        self.units = units
+        self.job = Job(campaign.stores, source, path)
+        self.finished = False
+
+    def start(self):
+        options, generator = self.campaign.options, self.campaign.random
+        self.batch = generator.choice(options.batch)
+        words = ["--batch", self.batch, "--wait", generator.choice(options.wait), "--guarantee", options.guarantee]
+        self.began = time.monotonic()
+        self.transactions = self.campaign.stores.transactions()
+        self.worked_from = None
+        self.from_start = options.processes > 1 or generator.random() < START_KILLS
+        self.job.start(*words)
+        self.campaign.lives += 1
+
+    def begins_to_work(self, now):
+        if self.from_start or now - self.began > STARTED_AFTER_MAX:
+            return True
+        seen = self.campaign.stores.transactions()
+        if seen is None:
+            self.transactions = None  # the file is being made anew
+            return False
+        if self.transactions is None or seen < self.transactions:
+            self.transactions = seen
+        return seen - self.transactions > TAKEOVER_TRANSACTIONS
+
+    def is_due(self, now):
+        if self.worked_from is None:
+            if not self.begins_to_work(now):
+                return False
+            self.worked_from = self.began if self.from_start else now
+            self.kill_at = self.worked_from + self.campaign.random.uniform(0, self.campaign.delay_max[self.batch])
+        return now >= self.kill_at
+
+    def end_of_life(self, now):
+        if self.worked_from is not None:
+            self.campaign.worked += now - self.worked_from
+            self.campaign.batches.add(self.batch)
+
+
+class Campaign:
+    def __init__(self, options, folder):
+        self.options = options
+        self.random = random.Random(options.seed)
+        self.stores = Stores(options.program, folder, options.lanes or options.processes + self.random.randrange(3))
+        self.next_order = 1
+        self.lives = 0
+        self.kills = 0
+        self.phases = dict.fromkeys(PHASES, 0)
+        self.refusals = collections.Counter()
+        self.judged = 0
+        self.worked = 0.0  # seconds since the last look
+        self.batches = set()  # sizes used since then
+        self.units_seen = 0
+        self.delay_max = dict.fromkeys(options.batch, DELAY_FIRST)
+        self.slots = [Slot(self, number) for number in range(options.processes)]
+        self.deadline = time.monotonic() + options.seconds_max
+
+    def run(self):
+        try:
+            self.kill_processes()
+            self.finish()
+        finally:
+            for slot in self.slots:
+                slot.job.kill()
+        return self.report(self.stores.judge())
+
+    def check_time(self):
+        if time.monotonic() > self.deadline:
+            raise RuntimeError(f"not at the end after {self.options.seconds_max:.0f} s and {self.kills} kills")
+
+    def kill_processes(self):
+        while self.kills < self.options.kills:
+            self.check_time()
+            for slot in self.slots:
+                if slot.job.process is None:
+                    slot.start()
+            time.sleep(TICK)
+            for slot in self.slots:
+                now = time.monotonic()
+                if slot.job.process is None:
+                    continue
+                if slot.job.exit_status() is not None:
+                    self.ended(slot, slot.job.exit_status())
+                elif slot.is_due(now):
+                    self.kill(self.slots if self.random.random() < KILL_ALL else [slot])
+
+    def kill(self, slots):
+        killed = 0
+        for slot in slots:
+            if slot.job.kill():
+                slot.end_of_life(time.monotonic())
+                killed += 1
+            elif slot.job.process is not None:
+                self.ended(slot, slot.job.exit_status())
+        self.kills += killed
+        if not killed:
+            return
+        if all(slot.job.process is None for slot in self.slots):
+            self.look()
+        else:
+            self.adapt(self.count_units(read_progress(self.stores.database)))
+
+    def ended(self, slot, status):
+        slot.end_of_life(time.monotonic())
+        slot.job.forget()
+        if status != 0:
+            self.refused(slot, status)
+            return
+        slot.finished = True
+        slot.finished_units += slot.units
+        if self.kills < self.options.kills:
+            slot.next_input(max(slot.units // LATER_INPUT_SHARE, 200) if slot.count == 1 else slot.units)
+
+    def refused(self, slot, status):
+        words = re.sub(r"[0-9a-f]{8,}|\d+", "#", slot.job.last_words())
+        self.refusals[f"{status}: {words}"] += 1
+        if status in (2, 3) or status < 0 or sum(self.refusals.values()) > self.options.refusals_max:
+            raise RuntimeError(f"{slot.job.source} ended by itself with status {status}: {slot.job.last_words()}")
+
+    def look(self):
+        """Everybody is dead: which phase was it, and how long may the next lives be?"""
+        folder = self.stores.copy("copies")
+        database, stream = folder / self.stores.database.name, folder / self.stores.stream.name
+        units = self.count_units(read_progress(database))
+        undelivered = query(database, "SELECT count(*) FROM write_aside_journal WHERE delivered_at IS NULL")[0][0]
+        is_open = query(stream, "SELECT count(*) FROM open_transaction")[0][0]
+        self.phases["before_first_commit"] += units == self.units_seen
+        self.phases["undelivered"] += undelivered > 0
+        self.phases["open_in_stream"] += is_open > 0
+        self.phases["all_settled"] += undelivered == 0 and is_open == 0
+        self.adapt(units)
+        if self.random.random() < self.options.judge_share and self.options.guarantee == "exactly_once":
+            self.judged += 1
+            verdict = self.stores.judge(folder, unfinished=True)
+            if not verdict["ok"]:
+                raise RuntimeError(f"wrong after {self.kills} kills: {json.dumps(verdict)}; see {folder}")
+
+    def count_units(self, progress):
+        return sum(slot.finished_units + (0 if slot.finished else progress.get(slot.job.source, 0))
+                   for slot in self.slots)
+
+    def adapt(self, units):
+        left = max(sum(slot.finished_units + slot.units for slot in self.slots) - units, 1)
+        share = left / max(self.options.kills - self.kills, 1)
+        for batch in self.batches:
+            delay = self.delay_max[batch]
+            if units > self.units_seen:
+                # Halfway there, so that one odd life does not decide.
+                delay = (delay + 2 * share * self.worked / (units - self.units_seen)) / 2
+            else:
+                delay *= 1.2
+            self.delay_max[batch] = min(max(delay, DELAY_MIN), DELAY_MAX)
+        self.worked = 0.0
+        self.batches.clear()
+        self.units_seen = units
+
+    def finish(self):
+        for _ in range(RESTARTS_MAX):
+            for slot in self.slots:
+                if not slot.finished and slot.job.process is None:
+                    slot.start()
+            running = [slot for slot in self.slots if slot.job.process is not None]
+            if not running:
+                return
+            while all(slot.job.exit_status() is None for slot in running):
+                self.check_time()
+                time.sleep(TICK)
+            for slot in running:
+                if slot.job.exit_status() is not None:
+                    self.ended(slot, slot.job.exit_status())
+        raise RuntimeError(f"not at the end after {RESTARTS_MAX} restarts")
+
+    def report(self, verdict):
+        found = {kind for kind in VIOLATIONS if verdict[kind]}
+        expected = set(self.options.expect)
+        problems = []
+        if expected - found:
+            problems.append(f"not found: {', '.join(sorted(expected - found))}")
+        if not expected and found:
+            problems.append(f"found: {', '.join(sorted(found))}")
+        if not expected and self.kills >= 100 and not all(self.phases.values()):
+            problems.append("the kills missed a phase")
+        audits = self.audit()
+        if not expected and not all(audits.values()):
+            problems.append("write-aside verify finds a violation, the oracle does not")
+        return {"problems": problems, "kills": self.kills, "lives": self.lives, "phases": self.phases,
+                "judged_between": self.judged, "refusals": dict(self.refusals), "verify": audits, "oracle": verdict}
+
+    def audit(self):
+        """What the program's own audit says; it must agree with the oracle."""
+        audits = {}
+        for source, path in self.stores.inputs:
+            audits[source] = self.stores.run("verify", str(path), "--source", source).returncode == 0
+        return audits
+
+
+def words(text):
+    return text.split(",")
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--units", type=int, default=20_000, help="of all processes together")
+    parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--lanes", type=int, default=0, help="default: one for each process, or up to two more")
+    parser.add_argument("--batch", type=words, default=["1", "100"], metavar="N[,N]")
+    parser.add_argument("--wait", type=words, default=["decided", "visible"], metavar="W[,W]")
+    parser.add_argument("--guarantee", default="exactly_once")
+    parser.add_argument("--expect", type=words, default=[], metavar="KIND[,KIND]",
+                        help="violations that must be found: shows that a campaign can find them")
+    parser.add_argument("--judge-share", type=float, default=0.04, help="looks at which the oracle judges, too")
+    parser.add_argument("--refusals-max", type=int, default=0, help="processes that may give up by themselves")
+    parser.add_argument("--seconds-max", type=float, default=240)
+    parser.add_argument("--seed", type=int, default=int(os.environ.get("WRITE_ASIDE_CRASH_SEED", time.time_ns() % 10**6)))
+    options = parser.parse_args()
+    factor = float(os.environ.get("WRITE_ASIDE_CRASH_FACTOR", 1))
+    options.units = int(options.units * factor)
+    options.kills = int(options.kills * factor)
+    options.seconds_max *= factor
+    return options
+
+
+def main():
+    options = parse_options()
+    folder = make_folder("kill-loop")
+    began = time.monotonic()
+    try:
+        report = Campaign(options, folder).run()
+    except RuntimeError as error:
+        report = {"problems": [str(error)]}
+    print(json.dumps({"seed": options.seed, "seconds": round(time.monotonic() - began, 1), **report}))
+    if report["problems"]:
+        print(f"FAILED: {'; '.join(report['problems'])}\nrepeat with --seed {options.seed}; kept {folder}")
+        return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

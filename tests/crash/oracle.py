@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Says whether rows and events agree, without going through the library: it reads both files with SQLite alone.
+
+  oracle.py --database PATH --stream PATH --input SOURCE=FILE [--input ...] [--unfinished]
+
+Reads the inputs, the three tables that they fill, and the stream's view committed_records. Prints one JSON object with
+counts and the first examples of each violation, and exits with 1 if there is any:
+
+  missing       a unit of the input has left nothing (not judged with --unfinished: its turn may still come)
+  lost          a unit has rows and no event (not judged with --unfinished: its delivery may still be due)
+  torn          a unit has some of its rows or events, or a row that others share does not count it (with --unfinished
+                rows only: an open transaction may hold one partition back)
+  orphan        an event without a unit, or of a unit without rows; a row of no unit
+  duplicate     an event (ce_source, ce_id) or a row stands there again
+  out_of_order  events of one key are not in the order of their input, or not in one partition
+  changed       a row or an event differs from the input
+  undelivered   the journal or the stream has something open, though everybody ended (not with --unfinished)
+  damaged       SQLite finds one of the files malformed
+"""
+
+import argparse
+import collections
+import json
+import sqlite3
+import sys
+
+VIOLATIONS = ("missing", "lost", "torn", "orphan", "duplicate", "out_of_order", "changed", "undelivered", "damaged")
+EXAMPLES_MAX = 5
+
+
+class Unit:
+    """What the input says of a unit, and how much of it was found."""
+
+    __slots__ = ("name", "order", "line_item", "counter", "events", "order_rows", "line_item_rows", "event_counts")
+
+    def __init__(self, name, text):
+        unit = json.loads(text)
+        order, line_item, counter = (statement["params"] for statement in unit["statements"])
+        self.name = name
+        self.order = tuple(order)
+        self.line_item = tuple(line_item)
+        self.counter = counter[0]
+        self.events = [(event["topic"], event["key"], event["type"], json.dumps(event["value"], sort_keys=True),
+                        event.get("headers", {})) for event in unit["events"]]
+        self.order_rows = 0
+        self.line_item_rows = 0
+        self.event_counts = [0] * len(self.events)
+
+    def has_rows(self):
+        return self.order_rows > 0 or self.line_item_rows > 0
+
+
+class Oracle:
+    def __init__(self, database, stream, inputs, unfinished=False):
+        self.unfinished = unfinished
+        self.database = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+        self.stream = sqlite3.connect(f"file:{stream}?mode=ro", uri=True)
+        self.counts = dict.fromkeys(VIOLATIONS, 0)
+        self.examples = collections.defaultdict(list)
+        self.events = 0
+        self.units = {}  # by source and line
+        self.by_order = {}
+        for source, path in inputs:
+            with open(path, encoding="utf-8") as file:
+                for line, text in enumerate(file, start=1):
+                    unit = Unit(f"{source}:{line}", text)
+                    self.units[source, line] = self.by_order[unit.order[0]] = unit
+
+    def violate(self, kind, example, count=1):
+        self.counts[kind] += count
+        if len(self.examples[kind]) < EXAMPLES_MAX:
+            self.examples[kind].append(example)
+
+    def judge(self):
+        self.check_files()
+        if not self.counts["damaged"]:
+            self.read_rows()
+            self.read_events()
+            for unit in self.units.values():
+                self.judge_unit(unit)
+            self.judge_counters()
+            self.judge_rest()
+        self.database.close()
+        self.stream.close()
+        return self.verdict()
+
+    def check_files(self):
+        for connection in (self.database, self.stream):
+            try:
+                lines = [line for (line,) in connection.execute("PRAGMA integrity_check")]
+            except sqlite3.DatabaseError as error:
+                lines = [str(error)]
+            for line in lines:
+                if line != "ok":
+                    self.violate("damaged", line)
+
+    def read_rows(self):
+        for row in self.database.execute("SELECT id, customer, amount FROM orders"):
+            unit = self.by_order.get(row[0])
+            if unit is None:
+                self.violate("orphan", f"row of orders: {row}")
+                continue
+            unit.order_rows += 1
+            if row != unit.order:
+                self.violate("changed", f"{unit.name}: row of orders: {row}, not {unit.order}")
+        for row in self.database.execute("SELECT order_id, product FROM line_item"):
+            unit = self.by_order.get(row[0])
+            if unit is None:
+                self.violate("orphan", f"row of line_item: {row}")
+                continue
+            unit.line_item_rows += 1
+            if row != unit.line_item:
+                self.violate("changed", f"{unit.name}: row of line_item: {row}, not {unit.line_item}")
+
+    def read_events(self):
+        last_lines = {}  # by source, topic and key
+        partitions = {}  # by topic and key
+        ledgers = "write-aside-ledger.*"
+        for topic, partition, offset, key, value, headers in self.stream.execute(
+                "SELECT topic, partition, offset, key, value, headers FROM committed_records "
+                "WHERE topic NOT GLOB ? ORDER BY topic, partition, offset", (ledgers,)):
+            self.events += 1
+            place = f"{topic}/{partition}@{offset}"
+            headers = json.loads(headers)
+            source = headers.get("ce_source")
+            line, _, index = headers.get("ce_id", "").partition(".")
+            unit = self.units.get((source, int(line))) if line.isdigit() and index.isdigit() else None
+            if unit is None or int(index) >= len(unit.events):
+                self.violate("orphan", f"{place}: no unit of any input has the event {source} {headers.get('ce_id')}")
+                continue
+            self.read_event(unit, int(index), place, (topic, key, value, headers))
+            if partitions.setdefault((topic, key), partition) != partition:
+                self.violate("out_of_order", f"{place}: {key} stands in partition {partitions[topic, key]}, too")
+            elif int(line) < last_lines.get((source, topic, key), 0):
+                self.violate("out_of_order", f"{place}: {unit.name} behind line {last_lines[source, topic, key]}")
+            last_lines[source, topic, key] = int(line)
+
+    def read_event(self, unit, index, place, record):
+        topic, key, value, headers = record
+        unit.event_counts[index] += 1
+        if unit.event_counts[index] > 1:
+            self.violate("duplicate", f"{place}: {unit.name} event {index}")
+        own_headers = {name: text for name, text in headers.items()
+                       if not name.startswith(("ce_", "wa-")) and name != "content-type"}
+        try:
+            value = json.dumps(json.loads(value), sort_keys=True)
+        except (TypeError, ValueError):
+            self.violate("changed", f"{place}: {unit.name} event {index}: the value is not JSON")
+            return
+        if (topic, key, headers.get("ce_type"), value, own_headers) != unit.events[index]:
+            self.violate("changed", f"{place}: {unit.name} event {index}")
+
+    def judge_unit(self, unit):
+        present = sum(1 for count in unit.event_counts if count > 0)
+        if not unit.has_rows():
+            if present:
+                self.violate("orphan", f"{unit.name}: {present} events and no row", present)
+            elif not self.unfinished:
+                self.violate("missing", unit.name)
+            return
+        if unit.order_rows != 1 or unit.line_item_rows == 0:
+            self.violate("torn", f"{unit.name}: {unit.order_rows} orders, {unit.line_item_rows} line items")
+        if unit.line_item_rows > 1:
+            self.violate("duplicate", f"{unit.name}: {unit.line_item_rows} line items", unit.line_item_rows - 1)
+        if present == 0 and not self.unfinished:
+            self.violate("lost", unit.name)
+        elif 0 < present < len(unit.events) and not self.unfinished:
+            self.violate("torn", f"{unit.name}: {present} of {len(unit.events)} events")
+
+    def judge_counters(self):
+        expected = collections.Counter(unit.counter for unit in self.units.values() if unit.has_rows())
+        found = dict(self.database.execute("SELECT name, units FROM counter"))
+        for name in expected.keys() | found.keys():
+            difference = expected.get(name, 0) - found.get(name, 0)
+            if difference:
+                self.violate("torn", f"counter {name}: {found.get(name)}, not {expected.get(name)}", abs(difference))
+
+    def judge_rest(self):
+        if self.unfinished:
+            return
+        for connection, query, what in (
+                (self.database, "SELECT count(*) FROM write_aside_journal WHERE delivered_at IS NULL", "journal rows"),
+                (self.database, "SELECT count(*) FROM write_aside_lane WHERE halted <> ''", "halted lanes"),
+                (self.stream, "SELECT count(*) FROM open_transaction", "open stream transactions")):
+            (count,) = connection.execute(query).fetchone()
+            if count:
+                self.violate("undelivered", what, count)
+
+    def verdict(self):
+        committed = sum(1 for unit in self.units.values() if unit.has_rows())
+        return {"ok": not any(self.counts.values()), "units": len(self.units), "committed": committed,
+                "events": self.events, **self.counts, "examples": dict(self.examples)}
+
+
+def parse_input(text):
+    source, separator, path = text.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError("write SOURCE=FILE")
+    return source, path
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--database", required=True, help="path of the SQLite database")
+    parser.add_argument("--stream", required=True, help="path of the local stream")
+    parser.add_argument("--input", required=True, action="append", type=parse_input, metavar="SOURCE=FILE")
+    parser.add_argument("--unfinished", action="store_true", help="some inputs are not applied to their end")
+    options = parser.parse_args()
+    verdict = Oracle(options.database, options.stream, options.input, options.unfinished).judge()
+    print(json.dumps(verdict))
+    return 0 if verdict["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

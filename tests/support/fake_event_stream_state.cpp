@@ -1,0 +1,207 @@
+#include "support/fake_event_stream_state.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "core/partition.hpp"
+
+namespace write_aside::support {
+namespace {
+
+std::size_t bytes_of(const ports::RecordView& record) {
+  std::size_t bytes = (record.key ? record.key->size() : 0) + (record.value ? record.value->size() : 0);
+  for (const ports::HeaderView& header : record.headers) bytes += header.name.size() + header.value.size();
+  return bytes;
+}
+
+ports::StoredRecord stored(const ports::RecordView& record) {
+  ports::StoredRecord copy;
+  copy.topic = std::string(record.topic);
+  if (record.key) copy.key = std::string(*record.key);
+  if (record.value) copy.value = std::string(*record.value);
+  for (const ports::HeaderView& header : record.headers) {
+    copy.headers.push_back({std::string(header.name), std::string(header.value)});
+  }
+  copy.timestamp_ms = record.timestamp_ms;
+  return copy;
+}
+
+}  // namespace
+
+Error fake_stream_error(ErrorCode code, std::string message) {
+  return {.code = code,
+          .side = Side::stream,
+          .effect = Effect::no,
+          .message = "fake stream: " + std::move(message),
+          .driver = "FAKE"};
+}
+
+FakeEventStreamState::FakeEventStreamState(ports::Runtime& runtime, FakeStreamOptions options)
+    : runtime_(runtime),
+      options_(options),
+      mutex_(runtime.mutex()),
+      changed_(runtime.condition()),
+      identity_("stream " + std::to_string(runtime.random())) {}
+
+std::int64_t FakeEventStreamState::Partition::stable_end() const {
+  const auto open =
+      std::find_if(entries.begin(), entries.end(), [](const Entry& entry) { return entry.fate == Fate::open; });
+  return open == entries.end() ? next_offset : open->record.offset;
+}
+
+bool FakeEventStreamState::Partition::shows(const Entry& entry, ports::Isolation isolation) {
+  if (entry.fate == Fate::marker) return false;
+  return entry.fate == Fate::committed || isolation == ports::Isolation::read_uncommitted;
+}
+
+FakeEventStreamState::Guard FakeEventStreamState::guard() {
+  Guard lock(*mutex_);
+  for (auto& [id, producer] : producers_) {
+    if (!producer.deadline || now() <= *producer.deadline) continue;
+    // Its owner, if it still lives, must not go on as if its records were there.
+    ++producer.epoch;
+    end_transaction(id, ports::Ending::abort);
+  }
+  return lock;
+}
+
+std::vector<ports::StoredRecord> FakeEventStreamState::committed(const std::string& topic) {
+  const Guard lock = guard();
+  std::vector<ports::StoredRecord> records;
+  const auto found = topics_.find(topic);
+  if (found == topics_.end()) return records;
+  for (const Partition& partition : found->second.partitions) {
+    for (const Entry& entry : partition.entries) {
+      if (entry.record.offset >= partition.stable_end()) break;
+      if (Partition::shows(entry, ports::Isolation::read_committed)) records.push_back(entry.record);
+    }
+  }
+  return records;
+}
+
+std::size_t FakeEventStreamState::open_transactions() {
+  const Guard lock = guard();
+  return static_cast<std::size_t>(
+      std::count_if(producers_.begin(), producers_.end(), [](const auto& producer) { return producer.second.open; }));
+}
+
+void FakeEventStreamState::pass_time(std::chrono::nanoseconds span) {
+  const Guard lock(*mutex_);
+  ahead_ += span;
+}
+
+void FakeEventStreamState::truncate(const std::string& topic, std::int32_t number, std::int64_t offset) {
+  const Guard lock = guard();
+  const auto found = partition(topic, number);
+  if (!found) return;
+  std::erase_if((*found)->entries, [offset](const Entry& entry) { return entry.record.offset >= offset; });
+  (*found)->next_offset = std::min((*found)->next_offset, offset);
+}
+
+Result<FakeEventStreamState::Partition*> FakeEventStreamState::partition(const std::string& topic,
+                                                                         std::int32_t number) {
+  const auto found = topics_.find(topic);
+  if (found == topics_.end()) {
+    return failure(fake_stream_error(ErrorCode::unknown_topic, "there is no topic '" + topic + "'"));
+  }
+  if (number < 0 || number >= found->second.info.partitions) {
+    return failure(fake_stream_error(ErrorCode::invalid_argument, "topic '" + topic + "' has no such partition"));
+  }
+  return &found->second.partitions[static_cast<std::size_t>(number)];
+}
+
+Result<std::vector<FakeEventStreamState::PartitionName>> FakeEventStreamState::place(
+    std::span<const ports::RecordView> records) {
+  std::vector<PartitionName> places;
+  for (const ports::RecordView& record : records) {
+    const std::string topic(record.topic);
+    const auto found = topics_.find(topic);
+    if (found == topics_.end()) {
+      return failure(fake_stream_error(ErrorCode::unknown_topic, "there is no topic '" + topic + "'"));
+    }
+    if (bytes_of(record) > options_.record_bytes_max) {
+      return failure(fake_stream_error(ErrorCode::event_too_large, "a record for topic '" + topic + "' is too large"));
+    }
+    const ports::TopicInfo& info = found->second.info;
+    if (info.compacted && !record.key) {
+      return failure(fake_stream_error(ErrorCode::invalid_argument, "topic '" + topic + "' is compacted: give a key"));
+    }
+    std::int32_t number = 0;
+    if (record.partition) {
+      number = *record.partition;
+    } else if (record.key) {
+      number = core::partition_of(*record.key, info.partitions);
+    } else {
+      number = static_cast<std::int32_t>(found->second.turn++ % static_cast<std::uint32_t>(info.partitions));
+    }
+    if (auto there = partition(topic, number); !there) return failure(there);
+    places.emplace_back(topic, number);
+  }
+  return places;
+}
+
+Result<std::int64_t> FakeEventStreamState::append(std::span<const ports::RecordView> records,
+                                                  const std::string& transactional_id) {
+  auto places = place(records);
+  if (!places) return failure(places);
+  std::int64_t first_offset = 0;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const PartitionName& name = (*places)[i];
+    Partition& to = topics_.at(name.first).partitions[static_cast<std::size_t>(name.second)];
+    Entry entry{.record = stored(records[i]),
+                .fate = transactional_id.empty() ? Fate::committed : Fate::open,
+                .transactional_id = transactional_id};
+    entry.record.partition = name.second;
+    entry.record.offset = to.next_offset++;
+    if (i == 0) first_offset = entry.record.offset;
+    to.entries.push_back(std::move(entry));
+    if (transactional_id.empty()) continue;
+    ProducerState& producer = producers_.at(transactional_id);
+    producer.touched.insert(name);
+    if (!producer.deadline) producer.deadline = now() + producer.timeout;
+  }
+  changed_->notify_all();
+  return first_offset;
+}
+
+void FakeEventStreamState::end_transaction(const std::string& transactional_id, ports::Ending ending) {
+  ProducerState& producer = producers_.at(transactional_id);
+  for (const PartitionName& name : producer.touched) {
+    Topic& topic = topics_.at(name.first);
+    Partition& partition = topic.partitions[static_cast<std::size_t>(name.second)];
+    for (Entry& entry : partition.entries) {
+      if (entry.fate != Fate::open || entry.transactional_id != transactional_id) continue;
+      entry.fate = ending == ports::Ending::commit ? Fate::committed : Fate::aborted;
+    }
+    if (options_.markers) {
+      Entry marker;
+      marker.fate = Fate::marker;
+      marker.record.offset = partition.next_offset++;
+      partition.entries.push_back(std::move(marker));
+    }
+    if (options_.compacts && topic.info.compacted) compact(partition);
+  }
+  producer.open = false;
+  producer.deadline.reset();
+  producer.touched.clear();
+  changed_->notify_all();
+}
+
+// What a reader cannot see yet replaces nothing: the older record of its key must stay for that reader.
+void FakeEventStreamState::compact(Partition& partition) {
+  std::map<std::string, std::int64_t> newest;
+  const std::int64_t end = partition.stable_end();
+  for (const Entry& entry : partition.entries) {
+    if (entry.record.offset < end && entry.fate == Fate::committed && entry.record.key) {
+      newest.insert_or_assign(*entry.record.key, entry.record.offset);
+    }
+  }
+  std::erase_if(partition.entries, [&newest](const Entry& entry) {
+    if (entry.fate != Fate::committed || !entry.record.key) return false;
+    const auto kept = newest.find(*entry.record.key);
+    return kept != newest.end() && entry.record.offset < kept->second;
+  });
+}
+
+}  // namespace write_aside::support
