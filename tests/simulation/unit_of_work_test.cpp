@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 using Kind = Fault::Kind;
 using State = Outcome::State;
 
-constexpr Fault refused{.kind = Kind::fail};
+const Fault refused{.kind = Kind::fail};
 
 class UnitOfWorkTest : public Stage {};
 
