@@ -12,46 +12,42 @@ using State = Outcome::State;
 const Fault refused{.kind = Kind::fail};
 
 class Level : public Stage {
-protected:
+ protected:
   explicit Level(Guarantee guarantee) {
-    judged = false; // orphans and losses are what these levels allow
+    judged = false;  // orphans and losses are what these levels allow
     options.guarantee = guarantee;
     options.publish_timeout = 300ms;
   }
   // Plays one unit with one fault; the process goes on living afterwards.
-  void unit(const std::string &step, const Fault &fault,
-            const std::function<void(const Outcome &)> &check) {
+  void unit(const std::string& step, const Fault& fault, const std::function<void(const Outcome&)>& check) {
     play([&] {
-      run(a, [&](Coordinator &coordinator) {
-        if (!step.empty())
-          a.plan(step, fault);
+      run(a, [&](Coordinator& coordinator) {
+        if (!step.empty()) a.plan(step, fault);
         check(attempt(coordinator, 1));
-        EXPECT_TRUE(attempt(coordinator, 2).is_committed())
-            << "the next unit is unharmed";
+        EXPECT_TRUE(attempt(coordinator, 2).is_committed()) << "the next unit is unharmed";
         EXPECT_TRUE(has_row(2));
         EXPECT_EQ(events_of(2), 1);
       });
     });
   }
-  static bool says(const Outcome &outcome, const std::string &text) {
-    return outcome.error() &&
-           outcome.error()->message.find(text) != std::string::npos;
+  static bool says(const Outcome& outcome, const std::string& text) {
+    return outcome.error() && outcome.error()->message.find(text) != std::string::npos;
   }
   Actor a{world, "a"};
 };
 
 class AtLeastOnce : public Level {
-protected:
+ protected:
   AtLeastOnce() : Level(Guarantee::at_least_once) {}
 };
 
 class Transactional : public Level {
-protected:
+ protected:
   Transactional() : Level(Guarantee::transactional) {}
 };
 
 TEST_F(AtLeastOnce, CommitsRowAndEvent) {
-  unit("", {}, [&](const Outcome &outcome) {
+  unit("", {}, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::committed);
     EXPECT_FALSE(outcome.error());
     EXPECT_TRUE(has_row(1));
@@ -60,34 +56,31 @@ TEST_F(AtLeastOnce, CommitsRowAndEvent) {
 }
 
 TEST_F(AtLeastOnce, SendsNoCommitBeforeTheAcknowledgement) {
-  unit("producer.delivered", {.kind = Kind::lose_reply},
-       [&](const Outcome &outcome) {
-         EXPECT_EQ(outcome.state(), State::aborted);
-         EXPECT_EQ(outcome.error()->code, ErrorCode::timeout);
-         EXPECT_FALSE(has_row(1));
-         EXPECT_EQ(a.count("session.commit"), 0u);
-       });
+  unit("producer.delivered", {.kind = Kind::lose_reply}, [&](const Outcome& outcome) {
+    EXPECT_EQ(outcome.state(), State::aborted);
+    EXPECT_EQ(outcome.error()->code, ErrorCode::timeout);
+    EXPECT_FALSE(has_row(1));
+    EXPECT_EQ(a.count("session.commit"), 0u);
+  });
 }
 
 TEST_F(AtLeastOnce, RollsBackWhenTheAcknowledgementTellsOfFailure) {
-  unit("producer.delivered", refused, [&](const Outcome &outcome) {
+  unit("producer.delivered", refused, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::aborted);
     EXPECT_FALSE(has_row(1));
   });
 }
 
 TEST_F(AtLeastOnce, ReportsAnOrphanEventWithItsId) {
-  unit("session.commit", refused, [&](const Outcome &outcome) {
+  unit("session.commit", refused, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::aborted);
-    EXPECT_EQ(outcome.error()->effect, Effect::yes)
-        << "the event is in the stream";
+    EXPECT_EQ(outcome.error()->effect, Effect::yes) << "the event is in the stream";
     EXPECT_FALSE(has_row(1));
     EXPECT_EQ(events_of(1), 1);
     const auto records = pair.pair.stream_state().committed("t");
     ASSERT_FALSE(records.empty());
-    const auto id = std::find_if(
-        records[0].headers.begin(), records[0].headers.end(),
-        [](const Header &header) { return header.name == "ce_id"; });
+    const auto id = std::find_if(records[0].headers.begin(), records[0].headers.end(),
+                                 [](const Header& header) { return header.name == "ce_id"; });
     ASSERT_NE(id, records[0].headers.end());
     EXPECT_TRUE(says(outcome, id->value)) << outcome.error()->message;
   });
@@ -95,13 +88,11 @@ TEST_F(AtLeastOnce, ReportsAnOrphanEventWithItsId) {
 
 TEST_F(AtLeastOnce, ALostCommitReplyIsInDoubt) {
   unit("session.commit", {.kind = Kind::lose_reply},
-       [&](const Outcome &outcome) {
-         EXPECT_EQ(outcome.state(), State::in_doubt);
-       });
+       [&](const Outcome& outcome) { EXPECT_EQ(outcome.state(), State::in_doubt); });
 }
 
 TEST_F(Transactional, CommitsRowAndEvent) {
-  unit("", {}, [&](const Outcome &outcome) {
+  unit("", {}, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::committed);
     EXPECT_FALSE(outcome.error());
     EXPECT_TRUE(has_row(1));
@@ -110,17 +101,16 @@ TEST_F(Transactional, CommitsRowAndEvent) {
 }
 
 TEST_F(Transactional, SendsNoCommitWithoutAVote) {
-  unit("producer.delivered", {.kind = Kind::lose_reply},
-       [&](const Outcome &outcome) {
-         EXPECT_EQ(outcome.state(), State::aborted);
-         EXPECT_FALSE(has_row(1));
-         EXPECT_EQ(events_of(1), 0);
-         EXPECT_EQ(a.count("session.commit"), 0u);
-       });
+  unit("producer.delivered", {.kind = Kind::lose_reply}, [&](const Outcome& outcome) {
+    EXPECT_EQ(outcome.state(), State::aborted);
+    EXPECT_FALSE(has_row(1));
+    EXPECT_EQ(events_of(1), 0);
+    EXPECT_EQ(a.count("session.commit"), 0u);
+  });
 }
 
 TEST_F(Transactional, RollsBackWhenTheVoteFails) {
-  unit("producer.delivered", refused, [&](const Outcome &outcome) {
+  unit("producer.delivered", refused, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::aborted);
     EXPECT_FALSE(has_row(1));
     EXPECT_EQ(events_of(1), 0);
@@ -128,7 +118,7 @@ TEST_F(Transactional, RollsBackWhenTheVoteFails) {
 }
 
 TEST_F(Transactional, WithdrawsTheEventsWhenTheDatabaseDoesNotCommit) {
-  unit("session.commit", refused, [&](const Outcome &outcome) {
+  unit("session.commit", refused, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::aborted);
     EXPECT_FALSE(has_row(1));
     EXPECT_EQ(events_of(1), 0) << "the stream transaction ends after the "
@@ -137,16 +127,15 @@ TEST_F(Transactional, WithdrawsTheEventsWhenTheDatabaseDoesNotCommit) {
 }
 
 TEST_F(Transactional, ALostCommitReplyIsInDoubtAndItsEventsAreWithdrawn) {
-  unit("session.commit", {.kind = Kind::lose_reply},
-       [&](const Outcome &outcome) {
-         EXPECT_EQ(outcome.state(), State::in_doubt);
-         EXPECT_TRUE(says(outcome, "lost if the COMMIT landed"));
-         EXPECT_EQ(events_of(1), 0);
-       });
+  unit("session.commit", {.kind = Kind::lose_reply}, [&](const Outcome& outcome) {
+    EXPECT_EQ(outcome.state(), State::in_doubt);
+    EXPECT_TRUE(says(outcome, "lost if the COMMIT landed"));
+    EXPECT_EQ(events_of(1), 0);
+  });
 }
 
 TEST_F(Transactional, ReportsEventsThatMayBeLost) {
-  unit("producer.end", refused, [&](const Outcome &outcome) {
+  unit("producer.end", refused, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::committed);
     EXPECT_TRUE(says(outcome, "may be lost"));
     EXPECT_TRUE(has_row(1));
@@ -155,7 +144,7 @@ TEST_F(Transactional, ReportsEventsThatMayBeLost) {
 }
 
 TEST_F(Transactional, B4_UsesNoInstanceAgainWhoseTransactionDidNotEndCleanly) {
-  unit("producer.end", {.kind = Kind::lose_reply}, [&](const Outcome &outcome) {
+  unit("producer.end", {.kind = Kind::lose_reply}, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::committed);
     EXPECT_EQ(a.count("stream.transactional_producer"), 1u);
   });
@@ -163,17 +152,17 @@ TEST_F(Transactional, B4_UsesNoInstanceAgainWhoseTransactionDidNotEndCleanly) {
 }
 
 TEST_F(Transactional, KeepsAnInstanceWhoseTransactionEndedCleanly) {
-  unit("", {}, [](const Outcome &) {});
+  unit("", {}, [](const Outcome&) {});
   EXPECT_EQ(a.count("stream.transactional_producer"), 1u);
 }
 
 TEST_F(Transactional, T2_UsesNoInstanceThatCouldNotBeInitialised) {
-  unit("producer.initialise", refused, [&](const Outcome &outcome) {
+  unit("producer.initialise", refused, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::aborted);
     EXPECT_FALSE(has_row(1));
     EXPECT_EQ(a.count("producer.begin"), 0u);
   });
 }
 
-} // namespace
-} // namespace write_aside::simulation
+}  // namespace
+}  // namespace write_aside::simulation

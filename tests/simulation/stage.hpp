@@ -20,24 +20,18 @@ namespace write_aside::simulation {
 // The in-memory pair, with something of the test's own between it and the
 // processes.
 class WrappedPair final : public StorePair {
-public:
+ public:
   template <class Port>
   using Wrap = std::function<std::shared_ptr<Port>(std::shared_ptr<Port>)>;
 
-  WrappedPair(World &world, std::uint32_t lanes) : pair(world, lanes) {}
-  std::shared_ptr<ports::Database>
-  database(SimulatedProcess &process) override {
-    return wrap_database ? wrap_database(pair.database(process))
-                         : pair.database(process);
+  WrappedPair(World& world, std::uint32_t lanes) : pair(world, lanes) {}
+  std::shared_ptr<ports::Database> database(SimulatedProcess& process) override {
+    return wrap_database ? wrap_database(pair.database(process)) : pair.database(process);
   }
-  std::shared_ptr<ports::EventStream>
-  stream(SimulatedProcess &process) override {
-    return wrap_stream ? wrap_stream(pair.stream(process))
-                       : pair.stream(process);
+  std::shared_ptr<ports::EventStream> stream(SimulatedProcess& process) override {
+    return wrap_stream ? wrap_stream(pair.stream(process)) : pair.stream(process);
   }
-  Result<void> write_row(UnitOfWork &unit, int id) override {
-    return pair.write_row(unit, id);
-  }
+  Result<void> write_row(UnitOfWork& unit, int id) override { return pair.write_row(unit, id); }
   std::set<int> rows() override { return pair.rows(); }
   std::vector<int> events() override { return pair.events(); }
 
@@ -48,73 +42,55 @@ public:
 
 // A process of a test, with the faults that are planned for it.
 struct Actor {
-  Actor(World &world, const std::string &name)
-      : simulated(world.process(name)), faulty(simulated) {}
-  void plan(const std::string &step, Fault fault, std::size_t passed = 0) {
-    faulty.plan_next(step, fault, passed);
-  }
-  [[nodiscard]] std::size_t count(const std::string &step) const {
+  Actor(World& world, const std::string& name) : simulated(world.process(name)), faulty(simulated) {}
+  void plan(const std::string& step, Fault fault, std::size_t passed = 0) { faulty.plan_next(step, fault, passed); }
+  [[nodiscard]] std::size_t count(const std::string& step) const {
     const auto steps = faulty.steps();
-    return static_cast<std::size_t>(
-        std::count(steps.begin(), steps.end(), step));
+    return static_cast<std::size_t>(std::count(steps.begin(), steps.end(), step));
   }
 
-  SimulatedProcess &simulated;
+  SimulatedProcess& simulated;
   FaultyProcess faulty;
 };
 
 class Stage : public ::testing::Test {
-protected:
+ protected:
   explicit Stage(std::uint32_t lanes = 1) : pair(world, lanes) {
     scenario.options.lanes_max = lanes;
     options.lanes_max = lanes;
   }
 
   // Everything happens in here. At the end the stores are settled and compared.
-  void play(const std::function<void()> &body) {
+  void play(const std::function<void()>& body) {
     const std::string stuck = world.run([&] {
       body();
-      world.sleep(
-          std::chrono::seconds(20)); // whatever was still under way has landed
+      world.sleep(std::chrono::seconds(20));  // whatever was still under way has landed
       if (judged) {
         EXPECT_EQ(scenario.verdict(), "");
       }
     });
     EXPECT_EQ(stuck, "");
   }
-  void run(Actor &actor, const std::function<void(Coordinator &)> &body) {
-    start(actor, body).reset();
-  }
-  std::unique_ptr<ports::Thread>
-  start(Actor &actor, const std::function<void(Coordinator &)> &body) {
-    return scenario.start_process(
-        actor.faulty, actor.simulated, options,
-        [body](Coordinator &coordinator, SimulatedProcess &) {
-          body(coordinator);
-        });
+  void run(Actor& actor, const std::function<void(Coordinator&)>& body) { start(actor, body).reset(); }
+  std::unique_ptr<ports::Thread> start(Actor& actor, const std::function<void(Coordinator&)>& body) {
+    return scenario.start_process(actor.faulty, actor.simulated, options,
+                                  [body](Coordinator& coordinator, SimulatedProcess&) { body(coordinator); });
   }
 
-  static Event event(int id) {
-    return {.topic = "t", .key = "k", .type = "x", .value = std::to_string(id)};
-  }
+  static Event event(int id) { return {.topic = "t", .key = "k", .type = "x", .value = std::to_string(id)}; }
   // One attempt at a unit that writes the row `id` and publishes the event
   // `id`.
-  Outcome attempt(Coordinator &coordinator, int id, Wait wait = Wait::decided,
-                  std::string_view ordering_key = {}) {
+  Outcome attempt(Coordinator& coordinator, int id, Wait wait = Wait::decided, std::string_view ordering_key = {}) {
     auto unit = coordinator.begin({.ordering_key = ordering_key});
-    if (!unit)
-      return Outcome::aborted(unit.error());
-    if (auto written = pair.write_row(*unit, id); !written)
-      return Outcome::aborted(written.error());
-    if (auto published = unit->publish(event(id)); !published)
-      return Outcome::aborted(published.error());
+    if (!unit) return Outcome::aborted(unit.error());
+    if (auto written = pair.write_row(*unit, id); !written) return Outcome::aborted(written.error());
+    if (auto published = unit->publish(event(id)); !published) return Outcome::aborted(published.error());
     return unit->commit(wait);
   }
   // A committed unit of another owner, whose row and journal row become visible
   // just now.
-  void late_unit(const UnitId &key, int id) {
-    const auto session =
-        pair.pair.database(world.outside())->session(world.now()).value();
+  void late_unit(const UnitId& key, int id) {
+    const auto session = pair.pair.database(world.outside())->session(world.now()).value();
     ASSERT_TRUE(session->begin(world.now()));
     const std::string text = std::to_string(id);
     const Parameter parameters[] = {text, "x"};
@@ -124,20 +100,15 @@ protected:
     const std::string payload = core::encode(publication);
     session->send_journal({.key = key, .payload = payload});
     ASSERT_TRUE(session->receive_journal());
-    ASSERT_EQ(session->commit(world.now()).state,
-              ports::CommitReply::State::committed);
+    ASSERT_EQ(session->commit(world.now()).state, ports::CommitReply::State::committed);
   }
   bool has_row(int id) { return pair.rows().contains(id); }
   std::ptrdiff_t events_of(int id) {
     const auto events = pair.events();
     return std::count(events.begin(), events.end(), id);
   }
-  ports::LaneRow lane_row(LaneNumber lane = 0) {
-    return pair.pair.database_state().lane_row(lane).value();
-  }
-  std::vector<ports::JournalRow> journal() {
-    return pair.pair.database_state().journal_rows();
-  }
+  ports::LaneRow lane_row(LaneNumber lane = 0) { return pair.pair.database_state().lane_row(lane).value(); }
+  std::vector<ports::JournalRow> journal() { return pair.pair.database_state().journal_rows(); }
 
   World world{{.seed = 1, .scheduling = support::Scheduling::first_come}};
   WrappedPair pair;
@@ -146,4 +117,4 @@ protected:
   bool judged = true;
 };
 
-} // namespace write_aside::simulation
+}  // namespace write_aside::simulation

@@ -14,14 +14,14 @@ const Fault refused{.kind = Kind::fail};
 class UnitOfWorkTest : public Stage {};
 
 class TwoLanes : public Stage {
-protected:
+ protected:
   TwoLanes() : Stage(2) {}
 };
 
 TEST_F(UnitOfWorkTest, C1_RefusesABadEventBeforeABatchSeesIt) {
   Actor a(world, "a");
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       const std::size_t produced = a.count("producer.produce");
       auto unit = coordinator.begin().value();
       ASSERT_TRUE(pair.write_row(unit, 1));
@@ -46,8 +46,7 @@ TEST_F(UnitOfWorkTest, C1_RefusesABadEventBeforeABatchSeesIt) {
       EXPECT_EQ(refusal(untyped), ErrorCode::invalid_argument);
       EXPECT_EQ(a.count("producer.produce"), produced);
       ASSERT_TRUE(unit.publish(event(1)));
-      EXPECT_EQ(unit.commit(Wait::visible).state(), State::committed)
-          << "the unit itself is unharmed";
+      EXPECT_EQ(unit.commit(Wait::visible).state(), State::committed) << "the unit itself is unharmed";
     });
   });
   EXPECT_EQ(pair.events(), std::vector{1});
@@ -56,16 +55,13 @@ TEST_F(UnitOfWorkTest, C1_RefusesABadEventBeforeABatchSeesIt) {
 TEST_F(UnitOfWorkTest, C1_AProductionThatTheStreamRefusesHarmsNobodyElse) {
   Actor a(world, "a");
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       const std::size_t instances = a.count("stream.transactional_producer");
-      a.plan("producer.produce", {.kind = Kind::fail,
-                                  .error = {.code = ErrorCode::storage_full,
-                                            .effect = Effect::no}});
+      a.plan("producer.produce",
+             {.kind = Kind::fail, .error = {.code = ErrorCode::storage_full, .effect = Effect::no}});
       EXPECT_EQ(attempt(coordinator, 1).state(), State::aborted);
-      EXPECT_EQ(attempt(coordinator, 2, Wait::visible).state(),
-                State::committed);
-      EXPECT_EQ(a.count("stream.transactional_producer"), instances)
-          << "the producer instance is as good as before";
+      EXPECT_EQ(attempt(coordinator, 2, Wait::visible).state(), State::committed);
+      EXPECT_EQ(a.count("stream.transactional_producer"), instances) << "the producer instance is as good as before";
     });
   });
   EXPECT_EQ(pair.events(), std::vector{2});
@@ -75,7 +71,7 @@ TEST_F(UnitOfWorkTest, C4_WithoutItsAcknowledgementAUnitAborts) {
   Actor a(world, "a");
   options.publish_timeout = 300ms;
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       a.plan("producer.delivered", {.kind = Kind::lose_reply});
       const auto begun = world.now();
       const Outcome outcome = attempt(coordinator, 1);
@@ -83,19 +79,17 @@ TEST_F(UnitOfWorkTest, C4_WithoutItsAcknowledgementAUnitAborts) {
       EXPECT_EQ(outcome.error()->code, ErrorCode::timeout);
       EXPECT_LT(world.now() - begun, 1s) << "the wait is bounded";
       EXPECT_FALSE(has_row(1));
-      EXPECT_EQ(attempt(coordinator, 2, Wait::visible).state(),
-                State::committed);
-      EXPECT_LT(world.now() - begun, 5s)
-          << "B3: the batch is broken at once, not when it has grown old";
+      EXPECT_EQ(attempt(coordinator, 2, Wait::visible).state(), State::committed);
+      EXPECT_LT(world.now() - begun, 5s) << "B3: the batch is broken at once, not when it has grown old";
     });
   });
 }
 
 TEST_F(UnitOfWorkTest, C5_SendsNoCommitWithoutTheJournalRow) {
-  for (const char *step : {"session.send_journal", "session.receive_journal"}) {
+  for (const char* step : {"session.send_journal", "session.receive_journal"}) {
     Actor a(world, "a");
     play([&] {
-      run(a, [&](Coordinator &coordinator) {
+      run(a, [&](Coordinator& coordinator) {
         a.plan(step, refused);
         EXPECT_EQ(attempt(coordinator, 1).state(), State::aborted);
         EXPECT_FALSE(has_row(1));
@@ -108,7 +102,7 @@ TEST_F(UnitOfWorkTest, C5_SendsNoCommitWithoutTheJournalRow) {
 TEST_F(UnitOfWorkTest, C5_AProvenRollbackIsAborted) {
   Actor a(world, "a");
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       a.plan("session.commit", refused);
       EXPECT_EQ(attempt(coordinator, 1).state(), State::aborted);
       EXPECT_FALSE(has_row(1));
@@ -119,7 +113,7 @@ TEST_F(UnitOfWorkTest, C5_AProvenRollbackIsAborted) {
 TEST_F(UnitOfWorkTest, C5_ALostReplyToACommitThatLandedIsFoundCommitted) {
   Actor a(world, "a");
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       a.plan("session.commit", {.kind = Kind::lose_reply});
       const Outcome outcome = attempt(coordinator, 1);
       EXPECT_EQ(outcome.state(), State::committed);
@@ -129,11 +123,10 @@ TEST_F(UnitOfWorkTest, C5_ALostReplyToACommitThatLandedIsFoundCommitted) {
   EXPECT_EQ(pair.events(), std::vector{1});
 }
 
-TEST_F(UnitOfWorkTest,
-       C5_ALostReplyToACommitThatCannotLandAnyMoreIsFoundAborted) {
+TEST_F(UnitOfWorkTest, C5_ALostReplyToACommitThatCannotLandAnyMoreIsFoundAborted) {
   Actor a(world, "a");
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       a.plan("session.commit", {.kind = Kind::lose_reply, .delay = 3s});
       EXPECT_EQ(attempt(coordinator, 1).state(), State::aborted);
       world.sleep(5s);
@@ -146,18 +139,16 @@ TEST_F(UnitOfWorkTest, C5_ACallerMayLeaveInDoubtAndAskLater) {
   Actor a(world, "a");
   options.doubt_timeout = 300ms;
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       a.plan("session.commit", {.kind = Kind::lose_reply});
-      for (int i = 0; i < 8; ++i)
-        a.plan("database.end_session", refused);
+      for (int i = 0; i < 8; ++i) a.plan("database.end_session", refused);
       const Outcome outcome = attempt(coordinator, 1);
       ASSERT_EQ(outcome.state(), State::in_doubt);
       ASSERT_TRUE(outcome.unit());
       EXPECT_EQ(coordinator.resolve(*outcome.unit()).state(), State::committed);
       ASSERT_TRUE(coordinator.flush(10s));
       EXPECT_EQ(events_of(1), 1);
-      EXPECT_EQ(coordinator.resolve(*outcome.unit()).state(), State::committed)
-          << "D4: its row is kept";
+      EXPECT_EQ(coordinator.resolve(*outcome.unit()).state(), State::committed) << "D4: its row is kept";
     });
   });
 }
@@ -166,21 +157,20 @@ TEST_F(UnitOfWorkTest, D2_WhoAsksInVainIsToldThatItIsStillInDoubt) {
   Actor a(world, "a");
   options.doubt_timeout = 100ms;
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       const Outcome outcome = attempt(coordinator, 1);
       ASSERT_EQ(outcome.state(), State::committed);
-      for (int i = 0; i < 50; ++i)
-        a.plan("own.insert_tombstone", {.kind = Kind::lose_reply});
+      for (int i = 0; i < 50; ++i) a.plan("own.insert_tombstone", {.kind = Kind::lose_reply});
       EXPECT_EQ(coordinator.resolve(*outcome.unit()).state(), State::in_doubt);
     });
   });
 }
 
 TEST_F(UnitOfWorkTest, C5_ATransactionThatTheCallerEndedIsInDoubt) {
-  judged = false; // the caller has committed a row without its event
+  judged = false;  // the caller has committed a row without its event
   Actor a(world, "a");
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       auto unit = coordinator.begin().value();
       ASSERT_TRUE(pair.write_row(unit, 1));
       ASSERT_TRUE(unit.publish(event(1)));
@@ -195,7 +185,7 @@ TEST_F(UnitOfWorkTest, C5_RowsWithoutEventsAreInDoubtWithoutAReply) {
   Actor a(world, "a");
   judged = false;
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       a.plan("session.commit", {.kind = Kind::lose_reply});
       auto unit = coordinator.begin().value();
       ASSERT_TRUE(pair.write_row(unit, 1));
@@ -207,10 +197,9 @@ TEST_F(UnitOfWorkTest, C5_RowsWithoutEventsAreInDoubtWithoutAReply) {
 TEST_F(UnitOfWorkTest, C6_WaitsUntilTheEventsCanBeRead) {
   Actor a(world, "a");
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       a.plan("producer.end", {.kind = Kind::delay, .delay = 400ms});
-      EXPECT_EQ(attempt(coordinator, 1, Wait::visible).state(),
-                State::committed);
+      EXPECT_EQ(attempt(coordinator, 1, Wait::visible).state(), State::committed);
       EXPECT_EQ(events_of(1), 1);
     });
   });
@@ -220,7 +209,7 @@ TEST_F(UnitOfWorkTest, C6_SaysSoWhenTheEventsAreNotVisibleInTime) {
   Actor a(world, "a");
   options.visible_timeout = 1s;
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       a.plan("producer.end", {.kind = Kind::delay, .delay = 3s});
       const Outcome outcome = attempt(coordinator, 1, Wait::visible);
       EXPECT_EQ(outcome.state(), State::committed);
@@ -233,7 +222,7 @@ TEST_F(UnitOfWorkTest, C6_SaysSoWhenTheEventsAreNotVisibleInTime) {
 TEST_F(UnitOfWorkTest, C6_FlushWaitsForWhatIsDecided) {
   Actor a(world, "a");
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       a.plan("producer.end", {.kind = Kind::delay, .delay = 400ms});
       EXPECT_EQ(attempt(coordinator, 1).state(), State::committed);
       const auto early = coordinator.flush(100ms);
@@ -248,17 +237,14 @@ TEST_F(UnitOfWorkTest, C6_FlushWaitsForWhatIsDecided) {
 TEST_F(UnitOfWorkTest, RunTriesAgainOnlyWhatIsWorthIt) {
   Actor a(world, "a");
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       const auto attempts = [&](bool retriable) {
         int count = 0;
-        const Outcome outcome =
-            coordinator.run([&](UnitOfWork &unit) -> Result<void> {
-              EXPECT_TRUE(pair.write_row(unit, 1));
-              if (++count == 3)
-                return {};
-              return failure(
-                  Error{.effect = Effect::no, .retriable = retriable});
-            });
+        const Outcome outcome = coordinator.run([&](UnitOfWork& unit) -> Result<void> {
+          EXPECT_TRUE(pair.write_row(unit, 1));
+          if (++count == 3) return {};
+          return failure(Error{.effect = Effect::no, .retriable = retriable});
+        });
         EXPECT_EQ(outcome.is_committed(), retriable);
         return count;
       };
@@ -266,7 +252,7 @@ TEST_F(UnitOfWorkTest, RunTriesAgainOnlyWhatIsWorthIt) {
       EXPECT_FALSE(has_row(1)) << "work that failed is rolled back";
       EXPECT_EQ(attempts(true), 3);
     });
-    judged = false; // rows without events
+    judged = false;  // rows without events
   });
 }
 
@@ -275,19 +261,15 @@ TEST_F(UnitOfWorkTest, RunNeverTriesAgainWhatIsInDoubt) {
   options.doubt_timeout = 100ms;
   int count = 0;
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       a.plan("session.commit", {.kind = Kind::lose_reply});
       Error retriable{.effect = Effect::no, .retriable = true};
-      for (int i = 0; i < 8; ++i)
-        a.plan("database.end_session",
-               {.kind = Kind::fail, .error = retriable});
-      const Outcome outcome =
-          coordinator.run([&](UnitOfWork &unit) -> Result<void> {
-            const int id = ++count;
-            if (auto written = pair.write_row(unit, id); !written)
-              return written;
-            return unit.publish(event(id));
-          });
+      for (int i = 0; i < 8; ++i) a.plan("database.end_session", {.kind = Kind::fail, .error = retriable});
+      const Outcome outcome = coordinator.run([&](UnitOfWork& unit) -> Result<void> {
+        const int id = ++count;
+        if (auto written = pair.write_row(unit, id); !written) return written;
+        return unit.publish(event(id));
+      });
       EXPECT_EQ(outcome.state(), State::in_doubt);
       EXPECT_EQ(count, 1);
     });
@@ -297,7 +279,7 @@ TEST_F(UnitOfWorkTest, RunNeverTriesAgainWhatIsInDoubt) {
 TEST_F(UnitOfWorkTest, ClosingSettlesWhatIsDecidedAndGivesTheLaneBack) {
   Actor a(world, "a");
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       a.plan("producer.end", {.kind = Kind::delay, .delay = 400ms});
       EXPECT_EQ(attempt(coordinator, 1).state(), State::committed);
     });
@@ -310,7 +292,7 @@ TEST_F(UnitOfWorkTest, ClosingSettlesWhatIsDecidedAndGivesTheLaneBack) {
 TEST_F(UnitOfWorkTest, ASavepointTakesItsEventsBack) {
   Actor a(world, "a");
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       auto unit = coordinator.begin().value();
       ASSERT_TRUE(pair.write_row(unit, 1));
       ASSERT_TRUE(unit.publish(event(1)));
@@ -329,7 +311,7 @@ TEST_F(UnitOfWorkTest, StrictOrder_RefusesAUnitWhileALateOneIsUndelivered) {
   options.strict_order = true;
   options.sweep_interval = 1h;
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       late_unit({0, 0, 1, 1}, 1);
       const Outcome outcome = attempt(coordinator, 2);
       EXPECT_EQ(outcome.state(), State::aborted);
@@ -344,7 +326,7 @@ TEST_F(UnitOfWorkTest, StrictOrder_RunWaitsUntilTheLateUnitIsDelivered) {
   Actor a(world, "a");
   options.strict_order = true;
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       late_unit({0, 0, 1, 1}, 1);
       scenario.commit_unit(coordinator, a.simulated, 2, Wait::visible);
     });
@@ -356,7 +338,7 @@ TEST_F(UnitOfWorkTest, StrictOrder_IsNotAskedForByDefault) {
   Actor a(world, "a");
   options.sweep_interval = 1h;
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       late_unit({0, 0, 1, 1}, 1);
       EXPECT_EQ(attempt(coordinator, 2).state(), State::committed);
     });
@@ -367,11 +349,9 @@ TEST_F(UnitOfWorkTest, StrictOrder_IsNotAskedForByDefault) {
 TEST_F(TwoLanes, UnitsWithTheSameOrderingKeyTakeTheSameLane) {
   Actor a(world, "a");
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
+    run(a, [&](Coordinator& coordinator) {
       std::set<LaneNumber> lanes;
-      for (int id = 1; id <= 6; ++id)
-        lanes.insert(
-            attempt(coordinator, id, Wait::visible, "key").unit()->lane);
+      for (int id = 1; id <= 6; ++id) lanes.insert(attempt(coordinator, id, Wait::visible, "key").unit()->lane);
       EXPECT_EQ(lanes.size(), 1u);
     });
   });
@@ -380,11 +360,10 @@ TEST_F(TwoLanes, UnitsWithTheSameOrderingKeyTakeTheSameLane) {
 TEST_F(TwoLanes, B1_LanesTakeTurns) {
   Actor a(world, "a");
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
-      world.sleep(5s); // both lanes are taken
+    run(a, [&](Coordinator& coordinator) {
+      world.sleep(5s);  // both lanes are taken
       std::vector<LaneNumber> lanes;
-      for (int id = 1; id <= 4; ++id)
-        lanes.push_back(attempt(coordinator, id, Wait::visible).unit()->lane);
+      for (int id = 1; id <= 4; ++id) lanes.push_back(attempt(coordinator, id, Wait::visible).unit()->lane);
       EXPECT_NE(lanes[0], lanes[1]);
       EXPECT_EQ(lanes[0], lanes[2]);
       EXPECT_EQ(lanes[1], lanes[3]);
@@ -392,5 +371,5 @@ TEST_F(TwoLanes, B1_LanesTakeTurns) {
   });
 }
 
-} // namespace
-} // namespace write_aside::simulation
+}  // namespace
+}  // namespace write_aside::simulation

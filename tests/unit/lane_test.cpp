@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 using State = Member::State;
 
 class LaneTest : public ::testing::Test {
-protected:
+ protected:
   LaneTest() { lane.open(7, "me", BatchId{6, 4}, 40, {}); }
 
   static std::shared_ptr<const core::Publication> publication() {
@@ -22,14 +22,13 @@ protected:
 
   // A unit joins and its events are produced and acknowledged.
   MemberPointer voted() {
-    if (lane.must_begin())
-      lane.begun(now);
+    if (lane.must_begin()) lane.begun(now);
     MemberPointer member = lane.join(publication(), 10, now);
     produce({member});
     return member;
   }
 
-  void produce(const std::vector<MemberPointer> &members) {
+  void produce(const std::vector<MemberPointer>& members) {
     const bool with_ledger = lane.owed_ledger_record().has_value();
     lane.produced(members, with_ledger, ++token);
     lane.delivered(token, true, 100 + static_cast<std::int64_t>(token));
@@ -51,10 +50,7 @@ protected:
 
   TimePoint now = TimePoint{} + 1h;
   std::uint64_t token = 0;
-  LaneLimits limits{.members_max = 3,
-                    .bytes_max = 1000,
-                    .transaction_timeout = 60s,
-                    .doubt_wait = 1s};
+  LaneLimits limits{.members_max = 3, .bytes_max = 1000, .transaction_timeout = 60s, .doubt_wait = 1s};
   Lane lane{5, limits};
 };
 
@@ -97,7 +93,7 @@ TEST_F(LaneTest, C5_HasNoVoteOnceHalfTheTransactionTimeoutIsOver) {
 
 TEST_F(LaneTest, B1_TakesNobodyIntoASealedBatch) {
   decided();
-  ASSERT_EQ(step(), Step::Kind::commit); // a lone unit: sealed at once
+  ASSERT_EQ(step(), Step::Kind::commit);  // a lone unit: sealed at once
   EXPECT_FALSE(lane.may_join(now));
 }
 
@@ -178,8 +174,7 @@ TEST_F(LaneTest, B3_VotesAgainInTheNextBatch) {
   end(ports::Ending::abort, true);
   EXPECT_FALSE(lane.may_send_commit(*member, now));
   lane.begun(now);
-  EXPECT_FALSE(lane.may_send_commit(*member, now))
-      << "the old acknowledgement does not count";
+  EXPECT_FALSE(lane.may_send_commit(*member, now)) << "the old acknowledgement does not count";
   produce(lane.unproduced());
   EXPECT_TRUE(lane.may_send_commit(*member, now));
 }
@@ -192,8 +187,7 @@ TEST_F(LaneTest, B3_WaitsForTheAcknowledgementOfWhatItProducedAgain) {
   end(ports::Ending::abort, true);
   lane.begun(now);
   lane.produced({committed, member}, true, 99);
-  EXPECT_FALSE(lane.may_send_commit(*member, now))
-      << "only the acknowledgement of the last batch is there";
+  EXPECT_FALSE(lane.may_send_commit(*member, now)) << "only the acknowledgement of the last batch is there";
   lane.delivered(99, true, 200);
   EXPECT_TRUE(lane.may_send_commit(*member, now));
 }
@@ -296,8 +290,7 @@ TEST_F(LaneTest, B5_AbortsWhatWasNotSentAndLeavesWhatIsDecided) {
   lane.lost();
   EXPECT_EQ(committed->state, State::left);
   EXPECT_EQ(waiting->state, State::aborted);
-  EXPECT_EQ(sent->state, State::sent)
-      << "its outcome is still to be found out and reported here";
+  EXPECT_EQ(sent->state, State::sent) << "its outcome is still to be found out and reported here";
   lane.committed(sent, now);
   EXPECT_EQ(sent->state, State::left);
   EXPECT_TRUE(lane.members().empty());
@@ -396,8 +389,7 @@ TEST_F(LaneTest, T5_ProducesAdoptedUnitsAsTheFirstMembersOfBatchOne) {
 
 TEST_F(LaneTest, W_AnAdoptionHoldsTheBatchUntilItsOutcomeIsKnown) {
   decided();
-  const MemberPointer adopted =
-      lane.begin_adoption({5, 6, 9, 1}, publication(), 10, now);
+  const MemberPointer adopted = lane.begin_adoption({5, 6, 9, 1}, publication(), 10, now);
   EXPECT_FALSE(lane.may_join(now)) << "section 6: nobody joins between an "
                                       "adoption's start and its production";
   EXPECT_EQ(step(), Step::Kind::wait);
@@ -411,8 +403,7 @@ TEST_F(LaneTest, W_AnAdoptionHoldsTheBatchUntilItsOutcomeIsKnown) {
 
 TEST_F(LaneTest, W_AnAdoptionThatChangedNothingIsNoMember) {
   decided();
-  const MemberPointer adopted =
-      lane.begin_adoption({5, 6, 9, 1}, publication(), 10, now);
+  const MemberPointer adopted = lane.begin_adoption({5, 6, 9, 1}, publication(), 10, now);
   lane.adoption_over(adopted, false);
   EXPECT_EQ(adopted->state, State::aborted);
   EXPECT_EQ(step(), Step::Kind::commit);
@@ -427,5 +418,5 @@ TEST_F(LaneTest, AbortsAStreamTransactionThatNobodyIsIn) {
   EXPECT_EQ(step(), Step::Kind::wait);
 }
 
-} // namespace
-} // namespace write_aside::coordination
+}  // namespace
+}  // namespace write_aside::coordination
