@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Stops `write-aside apply` at random moments, lets another process take over, wakes the first, and asks the oracle.
 
-  pause_loop.py --program PATH [--units N] [--rounds N] [--stores N] [--workers N]
+  pause_loop.py --program PATH [--units N] [--rounds N] [--stores N]
 
 Half of the stores have one lane and two inputs, the others have several lanes, and both processes apply the same input.
 A round: the first process works and is stopped (SIGSTOP); the second one starts and takes the first one's lane once its
@@ -48,6 +48,7 @@ GOES_ON_MAX = 0.003
 ACTIONS = ("wake", "wake", "wake_late", "exchange", "die")
 BATCHES = ("1", "1", "10", "100")
 WAITS = ("decided", "visible")
+WORKERS = ("1", "4")
 FINISHES_MAX = 40
 
 
@@ -180,7 +181,7 @@ class Input:
         if not follows and (self.job is None or self.pair_progress() >= self.pair.options.units):
             self.next_input()
         self.progress = self.pair_progress()
-        self.job.start("--workers", self.pair.options.workers, "--batch", self.pair.random.choice(BATCHES), "--wait", self.pair.random.choice(WAITS))
+        self.job.start("--workers", self.pair.random.choice(WORKERS), "--batch", self.pair.random.choice(BATCHES), "--wait", self.pair.random.choice(WAITS))
 
     def pair_progress(self):
         try:
@@ -213,7 +214,6 @@ def parse_options():
     parser.add_argument("--units", type=int, default=2_000, help="of each input")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--stores", type=int, default=4)
-    parser.add_argument("--workers", default="1")
     parser.add_argument("--seconds-max", type=float, default=240)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("WRITE_ASIDE_CRASH_SEED", time.time_ns() % 10**6)))
     options = parser.parse_args()
