@@ -48,6 +48,7 @@ GOES_ON_MAX = 0.003
 ACTIONS = ("wake", "wake", "wake_late", "exchange", "die")
 BATCHES = ("1", "1", "10", "100")
 WAITS = ("decided", "visible")
+WORKERS = ("1", "4")
 FINISHES_MAX = 40
 
 
@@ -180,7 +181,7 @@ class Input:
         if not follows and (self.job is None or self.pair_progress() >= self.pair.options.units):
             self.next_input()
         self.progress = self.pair_progress()
-        self.job.start("--batch", self.pair.random.choice(BATCHES), "--wait", self.pair.random.choice(WAITS))
+        self.job.start("--workers", self.pair.random.choice(WORKERS), "--batch", self.pair.random.choice(BATCHES), "--wait", self.pair.random.choice(WAITS))
 
     def pair_progress(self):
         try:
