@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 
 import make_input
+from embedded_view import EmbeddedView
 from oracle import Oracle
 
 FREE_BYTES_MIN = 1 << 30
@@ -40,7 +41,7 @@ class Stores:
         self.stream = folder / "shop.events"
         self.inputs = []  # (source, path)
         with sqlite3.connect(self.database) as database:
-            database.executescript(make_input.SCHEMA)
+            database.executescript(make_input.EMBEDDED.schema)
         database.close()
         topics = [f"--topic={name}:{partitions}" for name, partitions in make_input.TOPICS.items()]
         made = self.run("init", f"--lanes={lanes}", *topics)
@@ -86,7 +87,8 @@ class Stores:
 
     def judge(self, folder=None, unfinished=False):
         folder = folder or self.folder
-        return Oracle(folder / self.database.name, folder / self.stream.name, self.inputs, unfinished).judge()
+        view = EmbeddedView(folder / self.database.name, folder / self.stream.name)
+        return Oracle(view, self.inputs, unfinished).judge()
 
     def has_late_unit(self):
         """Whether a unit is committed, and its events are not visible yet."""
