@@ -8,6 +8,8 @@ function(write_aside_add_campaign name label script)
 endfunction()
 
 write_aside_add_campaign(Oracle crash oracle_test.py)
+write_aside_add_campaign(OracleOnServers crash server_view_test.py)
+write_aside_add_campaign(Proxy crash ../servers/proxy_test.py)
 
 if(TARGET write-aside)
   set(program --program $<TARGET_FILE:write-aside>)
@@ -24,4 +26,24 @@ if(TARGET write-aside)
   write_aside_add_campaign(KillsOfFourProcesses crash_slow kill_loop.py ${program} --units 6000 --kills 100
                            --processes 4)
   write_aside_add_campaign(PausedOwners crash_slow pause_loop.py ${program})
+endif()
+
+# On PostgreSQL and Kafka; see server_loop.py. The shared servers come from tools/servers; without them a campaign fails.
+function(write_aside_add_server_campaign name fault)
+  write_aside_add_campaign(${name} crash_slow server_loop.py ${program} --fault ${fault} ${ARGN})
+endfunction()
+
+if(TARGET write-aside)
+  write_aside_add_campaign(FewKillsOnServers crash server_loop.py ${program} --fault kill --faults 8 --groups 2)
+  write_aside_add_server_campaign(KillsOnServers kill --faults 200 --groups 5)
+  write_aside_add_server_campaign(BackendsTerminated backend --faults 60 --groups 3)
+  write_aside_add_server_campaign(DatabaseCrashes database --faults 50 --groups 2 --shops 2)
+  write_aside_add_server_campaign(BrokerCrashes broker --faults 50 --groups 2)
+  write_aside_add_server_campaign(CutBeforeCommit before_commit --faults 50 --groups 2)
+  write_aside_add_server_campaign(CutAfterCommit after_commit --faults 50 --groups 2)
+  write_aside_add_server_campaign(EndTxnAnswerLost end_txn_lost --faults 50 --shops 3)
+  write_aside_add_server_campaign(EndTxnAnswerDelayed end_txn_delayed --faults 50 --shops 3)
+  write_aside_add_server_campaign(BrokersOfThreeCrash three_brokers --faults 6)
+  write_aside_add_server_campaign(KillsOnOldestBroker oldest_broker --faults 12 --shops 2)
+  write_aside_add_server_campaign(KillsWithNewerClient kill --faults 20 --groups 2 --preload-newer)
 endif()

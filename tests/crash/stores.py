@@ -1,6 +1,7 @@
 """The stores of a crash campaign, looked at from outside, and the processes that apply inputs to them."""
 
 import ctypes
+import json
 import os
 import pathlib
 import shutil
@@ -39,6 +40,7 @@ class Stores:
         self.folder = folder
         self.database = folder / "shop.db"
         self.stream = folder / "shop.events"
+        self.environment = None
         self.inputs = []  # (source, path)
         with sqlite3.connect(self.database) as database:
             database.executescript(make_input.EMBEDDED.schema)
@@ -134,7 +136,8 @@ class Job:
         with open(self.log_path, "a", encoding="utf-8") as log:
             print("$", *words, file=log, flush=True)
             self.process = subprocess.Popen(self.stores.command(*words), stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, preexec_fn=die_with_parent)
+                                            stderr=log, env=self.stores.environment,
+                                            preexec_fn=die_with_parent)
 
     def exit_status(self):
         return self.process.poll() if self.process else None
@@ -154,6 +157,11 @@ class Job:
 
     def forget(self):
         self.process = None
+
+    def report(self):
+        """The JSON report of the process that ended last, if it came to that."""
+        lines = self.log_path.read_text(encoding="utf-8").rpartition("\n$ ")[2].splitlines()
+        return json.loads(lines[-1]) if lines and lines[-1].startswith('{"units":') else None
 
     def last_words(self):
         lines = self.log_path.read_text(encoding="utf-8").splitlines()

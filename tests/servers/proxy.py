@@ -173,10 +173,11 @@ class Proxy:
             self.cut_all()
 
     def stop(self):
-        self._listener.close()
+        self._loop.call_soon_threadsafe(self._listener.close)
         self.cut_all()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.close()
 
     def _call(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
