@@ -73,11 +73,10 @@ class BrokerCrash(Fault):
     stream transactions, or none of that."""
 
     shared_server = True
-    nodes, version = 1, None
+    nodes = 1
 
     def open(self):
-        self.cluster = Kafka(nodes=self.nodes, **({"version": self.version} if self.version else {}))
-        self.cluster.start()
+        self.cluster = Kafka(nodes=self.nodes, starts_quickly=True).start()
         self.addresses.kafka = self.cluster.bootstrap
 
     def close(self):
@@ -99,7 +98,7 @@ class KillOnOldestBroker(Kill):
     """The program is killed; the broker is of the oldest version that is tried."""
 
     def open(self):
-        self.cluster = Kafka(version=OLDEST).start()
+        self.cluster = Kafka(version=OLDEST, starts_quickly=True).start()
         self.addresses.kafka = self.cluster.bootstrap
 
     def close(self):
@@ -163,7 +162,7 @@ class EndTxnFault(ProxiedFault):
 
     def open(self):
         self.start_proxy(kafka_wire, lambda: self.cluster.brokers[0].port)
-        self.cluster = Kafka(advertised={1: f"127.0.0.1:{self.proxy.port}"}).start()
+        self.cluster = Kafka(advertised={1: f"127.0.0.1:{self.proxy.port}"}, starts_quickly=True).start()
         self.addresses.kafka = self.cluster.bootstrap
 
     def close(self):
