@@ -41,6 +41,8 @@ DELAY_FIRST, DELAY_MIN, DELAY_MAX = 0.05, 0.001, 3.0
 RESTARTS_MAX = 50
 LATER_INPUT_SHARE = 10
 PHASES = ("before_first_commit", "undelivered", "open_in_stream", "all_settled")
+# The phases in which there is something to recover. Under steady work a moment where all is settled is rare.
+PHASES_TO_HIT = PHASES[:3]
 
 
 class Slot:
@@ -242,7 +244,7 @@ class Campaign:
             problems.append(f"not found: {', '.join(sorted(expected - found))}")
         if not expected and found:
             problems.append(f"found: {', '.join(sorted(found))}")
-        if not expected and self.kills >= 100 and not all(self.phases.values()):
+        if not expected and self.kills >= 100 and not all(self.phases[name] for name in PHASES_TO_HIT):
             problems.append("the kills missed a phase")
         audits = self.audit()
         if not expected and not all(audits.values()):
