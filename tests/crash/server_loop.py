@@ -68,7 +68,6 @@ class Shop:
     def next_input(self):
         source = f"input-{self.inputs}"
         self.units = self.options.units
-        self.range = (self.first_order, self.first_order + self.units - 1)
         path = self.stores.add_input(source, self.units, self.first_order, f"{self.inputs}", self.seed)
         self.first_order += self.units
         self.inputs += 1
@@ -112,7 +111,7 @@ class Shop:
         self.endings[str(status) if status == 0 else f"{status}: {generalised(words)}"] += 1
         if status == USAGE or status < 0:
             raise RuntimeError(f"{self.job.source} ended by itself with status {status}: {words}")
-        rows = self.stores.count_orders(*self.range)
+        rows = self.stores.progress(self.job.source)
         if report is not None and rows is not None:
             self.reports.append(Report(self.job.source, status, report, rows))
 

@@ -13,6 +13,7 @@ from oracle import Oracle
 from server_view import ServerView
 
 SECONDS_MAX = 120
+IDLE_TIMEOUT = "1s"  # a stopped process would keep its row locks for ever
 POSTGRESQL, KAFKA = "WRITE_ASIDE_TEST_POSTGRESQL", "WRITE_ASIDE_TEST_KAFKA"
 
 
@@ -49,11 +50,13 @@ class ServerStores:
         self.addresses = addresses
         self.environment = environment
         self.inputs = []  # (source, path)
+        self.orders = {}  # by source: the first and the last
         self.name = f"crash_{uuid.uuid4().hex[:10]}"
         self.form = dataclasses.replace(make_input.SERVERS, topic_suffix=f"-{self.name}")
         self.url = database_url(addresses.postgresql, self.name)
         with psycopg.connect(addresses.postgresql, autocommit=True) as server:
             server.execute(f"CREATE DATABASE {self.name}")
+            server.execute(f"ALTER DATABASE {self.name} SET idle_in_transaction_session_timeout = '{IDLE_TIMEOUT}'")
         self.connection = None
         self.query(self.form.schema)
         topics = [f"--topic={name}:{partitions}" for name, partitions in self.form.topics().items()]
@@ -74,6 +77,7 @@ class ServerStores:
         path = self.folder / f"{source}.jsonl"
         make_input.write(path, units, first_order, prefix, seed, customers, self.form)
         self.inputs.append((source, path))
+        self.orders[source] = (first_order, first_order + units - 1)
         return path
 
     def query(self, sql, parameters=None):
@@ -92,13 +96,19 @@ class ServerStores:
         rows = self.query("SELECT coalesce(max(id), 0) FROM orders")
         return rows[0][0] if rows else None
 
-    def count_orders(self, first, last):
-        rows = self.query("SELECT count(*) FROM orders WHERE id BETWEEN %s AND %s", (first, last))
+    def progress(self, source):
+        """Units of this input that are committed; None while nobody can tell."""
+        rows = self.query("SELECT count(*) FROM orders WHERE id BETWEEN %s AND %s", self.orders[source])
         return rows[0][0] if rows else None
 
-    def undelivered(self):
+    def has_late_unit(self):
+        """Whether a unit is committed, and its events may not be visible yet."""
         rows = self.query("SELECT count(*) FROM write_aside_journal WHERE delivered_at IS NULL")
-        return rows[0][0] if rows else None
+        return bool(rows) and rows[0][0] > 0
+
+    def is_locked(self):
+        """Nobody who is stopped holds others up for long: the server ends a session that stays idle with locks."""
+        return False
 
     def terminate_backends(self, count):
         """Ends up to so many of the program's sessions; returns how many."""

@@ -103,8 +103,27 @@ class Stores:
         return any(last > visible.get(lane, 0) for lane, last in rows)
 
     def progress(self, source):
-        """Units of this input that are committed; opens the database as any reader may."""
-        return read_progress(self.database).get(source, 0)
+        """Units of this input that are committed; None if the file is held. Opens the database as any reader may."""
+        try:
+            return read_progress(self.database).get(source, 0)
+        except sqlite3.OperationalError:
+            return None
+
+    def is_locked(self):
+        """Whether somebody who is stopped now would hold everybody up."""
+        return any(is_locked(path) for path in (self.database, self.stream))
+
+
+def is_locked(path):
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+        return False
+    except sqlite3.OperationalError:
+        return True
+    finally:
+        connection.close()
 
 
 def query(path, sql):
