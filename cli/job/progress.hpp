@@ -3,6 +3,7 @@
 // One thread at a time. Whatever fails, the stored progress is either the old one or the new one, never a mixture.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -28,6 +29,8 @@ class Progress {
   [[nodiscard]] const Position& start() const { return start_; }
   // Of each worker of the plan; else empty.
   [[nodiscard]] const std::vector<WorkerPosition>& workers() const { return workers_; }
+  // The most that ever worked on a part of it at once.
+  [[nodiscard]] std::uint32_t workers_so_far() const { return std::max(start_.workers, planned_workers().value_or(1)); }
   // Units that are done, the rejected ones included; those rejected; the line behind the furthest one.
   [[nodiscard]] std::uint64_t units() const;
   [[nodiscard]] std::uint64_t rejected() const;
