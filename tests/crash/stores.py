@@ -15,6 +15,7 @@ import make_input
 from embedded_view import EmbeddedView
 from oracle import Oracle
 
+REPORT = '{"units":'
 FREE_BYTES_MIN = 1 << 30
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
@@ -190,8 +191,8 @@ class Job:
     def report(self):
         """The JSON report of the process that ended last, if it came to that."""
         lines = self.log_path.read_text(encoding="utf-8").rpartition("\n$ ")[2].splitlines()
-        return json.loads(lines[-1]) if lines and lines[-1].startswith('{"units":') else None
+        return json.loads(lines[-1]) if lines and lines[-1].startswith(REPORT) else None
 
     def last_words(self):
         lines = self.log_path.read_text(encoding="utf-8").splitlines()
-        return lines[-1] if lines else ""
+        return next((line for line in reversed(lines) if not line.startswith(REPORT)), "")
