@@ -29,7 +29,7 @@ import random
 import signal
 import time
 
-import campaign
+import campaigns
 from make_input import CUSTOMERS
 from oracle import VIOLATIONS
 from stores import Job, Stores
@@ -191,17 +191,17 @@ class Input:
 
 
 def parse_options(rounds, stores, apply):
-    parser = argparse.ArgumentParser(description=__doc__ + campaign.ENVIRONMENT,
+    parser = argparse.ArgumentParser(description=__doc__ + campaigns.ENVIRONMENT,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True)
     parser.add_argument("--units", type=int, default=2_000, help="of each input")
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--stores", type=int, default=stores)
     parser.set_defaults(apply=apply)
-    campaign.add_options(parser, seconds_max=240)
+    campaigns.add_options(parser, seconds_max=240)
     options = parser.parse_args()
-    options.rounds = int(options.rounds * campaign.factor())
-    options.seconds_max *= campaign.factor()
+    options.rounds = int(options.rounds * campaigns.factor())
+    options.seconds_max *= campaigns.factor()
     return options
 
 
@@ -234,7 +234,7 @@ def run_pairs(options, folder, make_stores):
 def main(make_stores=Stores, rounds=6, stores=4, apply=()):
     """`apply`: more words for every process."""
     options = parse_options(rounds, stores, apply)
-    campaign.run("pause-loop", options.seed, lambda folder: run_pairs(options, folder, make_stores))
+    campaigns.run("pause-loop", options.seed, lambda folder: run_pairs(options, folder, make_stores))
 
 
 if __name__ == "__main__":

@@ -234,7 +234,7 @@ def generalised(words):
 
 
 def parse_options():
-    parser = argparse.ArgumentParser(description=__doc__ + campaign.ENVIRONMENT,
+    parser = argparse.ArgumentParser(description=__doc__ + campaigns.ENVIRONMENT,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True)
     parser.add_argument("--fault", required=True, choices=FAULTS)
@@ -245,10 +245,10 @@ def parse_options():
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--lanes", type=int, default=3)
     parser.add_argument("--preload-newer", action="store_true", help="run the program with a newer librdkafka")
-    campaign.add_options(parser, seconds_max=400)
+    campaigns.add_options(parser, seconds_max=400)
     options = parser.parse_args()
-    options.faults = int(options.faults * campaign.factor())
-    options.seconds_max *= campaign.factor()
+    options.faults = int(options.faults * campaigns.factor())
+    options.seconds_max *= campaigns.factor()
     return options
 
 
@@ -291,7 +291,7 @@ def run_groups(options, folder):
 
 def main():
     options = parse_options()
-    campaign.run(f"server-{options.fault}", options.seed, lambda folder: run_groups(options, folder))
+    campaigns.run(f"server-{options.fault}", options.seed, lambda folder: run_groups(options, folder))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ what it sees is tried in oracle_test.py.
 
 import dataclasses
 import json
-import os
 import pathlib
 import sys
 import tempfile
