@@ -31,6 +31,13 @@ if(TARGET write-aside)
   write_aside_add_campaign(PausedOwners crash_slow pause_loop.py ${program})
 endif()
 
+# Writes down every outcome; see its source.
+if(TARGET program_parts)
+  add_executable(report_outcomes programs/report_outcomes.cpp)
+  target_link_libraries(report_outcomes PRIVATE program_parts)
+  write_aside_target_defaults(report_outcomes)
+endif()
+
 # On PostgreSQL and Kafka; see server_loop.py. The shared servers come from tools/servers; without them a campaign fails.
 function(write_aside_add_server_campaign name fault)
   write_aside_add_campaign(${name} crash_slow server_loop.py ${program} --fault ${fault} ${ARGN})
@@ -39,6 +46,9 @@ endfunction()
 if(TARGET write-aside)
   write_aside_add_campaign(FewKillsOnServers crash server_loop.py ${program} --fault kill --faults 8 --groups 2)
   write_aside_add_server_campaign(KillsOnServers kill --faults 200 --groups 5)
+  set(reporter --reporter $<TARGET_FILE:report_outcomes>)
+  write_aside_add_server_campaign(KilledReportersTellTheTruth kill ${reporter} --faults 30 --groups 3)
+  write_aside_add_server_campaign(LostCommitRepliesTellTheTruth after_commit ${reporter} --faults 30 --groups 2)
   write_aside_add_server_campaign(BackendsTerminated backend --faults 60 --groups 3)
   write_aside_add_server_campaign(DatabaseCrashes database --faults 50 --groups 2 --shops 2)
   write_aside_add_server_campaign(BrokerCrashes broker --faults 50 --groups 2)

@@ -18,7 +18,7 @@ Prints one JSON object with counts and the first examples of each violation, and
   changed       a row or an event differs from the input
   undelivered   the journal or the stream has something open, though everybody ended (not with --unfinished)
   damaged       SQLite finds one of the files malformed
-  untrue        what the program reported of an input is not what its rows say (judged if a campaign hands reports in)
+  untrue        what was reported of an input, or of a unit, is not so (judged if a campaign hands reports in)
 """
 
 import argparse
@@ -38,7 +38,8 @@ EXAMPLES_MAX = 5
 class Unit:
     """What the input says of a unit, and how much of it was found."""
 
-    __slots__ = ("name", "order", "line_item", "counter", "events", "order_rows", "line_item_rows", "event_counts")
+    __slots__ = ("name", "order", "line_item", "counter", "events", "order_rows", "line_item_rows", "event_counts",
+                 "may_be_missing")
 
     def __init__(self, name, text):
         unit = json.loads(text)
@@ -52,6 +53,7 @@ class Unit:
         self.order_rows = 0
         self.line_item_rows = 0
         self.event_counts = [0] * len(self.events)
+        self.may_be_missing = False
 
     def has_rows(self):
         return self.order_rows > 0 or self.line_item_rows > 0
@@ -76,10 +78,12 @@ class Report:
 class Oracle:
     """Judges what a view of the two stores shows; closes the view."""
 
-    def __init__(self, view, inputs, unfinished=False, reports=()):
+    def __init__(self, view, inputs, unfinished=False, reports=(), outcomes=()):
         self.view = view
         self.unfinished = unfinished
         self.reports = reports
+        self.outcomes = outcomes  # of single units, in the order in which they were reported: (source, line, state)
+        self.final = {}  # outcomes by source and line
         self.counts = dict.fromkeys(VIOLATIONS, 0)
         self.examples = collections.defaultdict(list)
         self.events = 0
@@ -103,6 +107,7 @@ class Oracle:
             if not self.counts["damaged"]:
                 self.read_rows()
                 self.read_events()
+                self.read_outcomes()
                 for unit in self.units.values():
                     self.judge_unit(unit)
                 self.judge_counters()
@@ -164,12 +169,26 @@ class Oracle:
         if (topic, key, headers.get("ce_type"), value, own_headers) != unit.events[index]:
             self.violate("changed", f"{place}: {unit.name} event {index}")
 
+    def read_outcomes(self):
+        for source, line, state in self.outcomes:
+            before = self.final.setdefault((source, line), state)
+            if before not in (state, "in_doubt"):
+                self.violate("untrue", f"{source}:{line}: reported {before}, and then {state}")
+            self.final[source, line] = state
+        for place, state in self.final.items():
+            unit = self.units[place]
+            if state == "committed" and not unit.has_rows():
+                self.violate("untrue", f"{unit.name}: reported committed, and has no rows")
+            if state == "aborted" and (unit.has_rows() or any(unit.event_counts)):
+                self.violate("untrue", f"{unit.name}: reported aborted, and has rows or events")
+            unit.may_be_missing = state != "committed"
+
     def judge_unit(self, unit):
         present = sum(1 for count in unit.event_counts if count > 0)
         if not unit.has_rows():
             if present:
                 self.violate("orphan", f"{unit.name}: {present} events and no row", present)
-            elif not self.unfinished:
+            elif not self.unfinished and not unit.may_be_missing:
                 self.violate("missing", unit.name)
             return
         if unit.order_rows != 1 or unit.line_item_rows == 0:

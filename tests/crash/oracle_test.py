@@ -195,6 +195,20 @@ class OracleTest(unittest.TestCase):
         verdict = Oracle(view, [(SOURCE, self.input)], reports=true + untrue).judge()
         self.assertEqual(verdict["untrue"], len(untrue), verdict["examples"])
 
+    def test_finds_an_outcome_that_is_not_true(self):
+        for line in (17, 18, 19, 20):
+            self.delete_events(line)
+            self.delete_rows(line)
+            self.uncount(line)
+        true = [(1, "committed"), (2, "in_doubt"), (2, "committed"), (17, "aborted"), (18, "in_doubt"),
+                (18, "aborted"), (19, "in_doubt"), (20, "aborted")]
+        untrue = [(20, "committed"), (3, "aborted"), (4, "aborted"), (4, "committed")]
+        for outcomes, count in ((true, 0), (true + untrue, 4)):
+            view = EmbeddedView(self.database_path, self.stream_path)
+            verdict = Oracle(view, [(SOURCE, self.input)],
+                             outcomes=[(SOURCE, *outcome) for outcome in outcomes]).judge()
+            self.assertEqual((verdict["untrue"], verdict["missing"]), (count, count > 0), verdict["examples"])
+
     def test_finds_a_damaged_file(self):
         self.database.close()
         with open(self.database_path, "r+b") as file:

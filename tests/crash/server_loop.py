@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Lets faults strike `write-aside apply` on PostgreSQL and Kafka, again and again, and asks the oracle.
 
-  server_loop.py --program PATH --fault FAULT [--faults N] [--groups N] [--shops N] [--workers N] [--preload-newer]
+  server_loop.py --program PATH --fault FAULT [--faults N] [--groups N] [--shops N] [--workers N] [--reporter PATH]
+                 [--preload-newer]
 
 A shop is a database, its topics, and a process that applies one input after the other to them, with several workers
 whose units share keys and rows. A group of shops meets its faults together; groups run side by side, because most of a
 fault's time is waiting. A group's fault strikes a random time after its shops began to commit again, or, in a proxy,
 whenever a request that matters passes; FAULT is one of those in server_faults.py. A process that gives up is started
-again; what it said of its units is checked against the rows, at once. Then everything is applied to its end without
+again; what it said of its units is checked against the rows, at once. With --reporter the shops run a program that
+writes down the outcome of each unit instead, and every single one is checked at the end. Then everything is applied to its end without
 faults, `recover` settles every lane, and the oracle judges. Between, it sometimes judges what is there so far.
 
 The servers are those that tools/servers gives; faults that end a server, or need a proxy in front, start their own.
@@ -32,12 +34,12 @@ import servers.environment  # noqa: E402
 
 servers.environment.enter()
 
-import campaign  # noqa: E402
+import campaigns  # noqa: E402
 from oracle import VIOLATIONS, Report  # noqa: E402
 from server_faults import FAULTS  # noqa: E402
 from server_stores import Addresses, ServerStores  # noqa: E402
 from servers.process import ServerError  # noqa: E402
-from stores import Job  # noqa: E402
+from stores import Job, ReportingJob  # noqa: E402
 
 TICK = 0.005
 BATCHES = ("1", "1", "5", "50")
@@ -61,7 +63,9 @@ class Shop:
         self.first_order = 1
         self.inputs = 0
         self.reports = []
+        self.reporting_jobs = []
         self.endings = collections.Counter()
+        self.outcome_count = 0
         self.last_seen = 0
         self.next_input()
 
@@ -71,7 +75,11 @@ class Shop:
         path = self.stores.add_input(source, self.units, self.first_order, f"{self.inputs}", self.seed)
         self.first_order += self.units
         self.inputs += 1
-        self.job = Job(self.stores, source, path)
+        if self.options.reporter:
+            self.job = ReportingJob(self.options.reporter, self.stores, source, path)
+            self.reporting_jobs.append(self.job)
+        else:
+            self.job = Job(self.stores, source, path)
         self.finished = False
 
     def keep_running(self):
@@ -132,9 +140,14 @@ class Shop:
         if recovered.returncode != 0:
             raise RuntimeError(f"recover: {recovered.stdout}{recovered.stderr}")
 
+    def judge(self, unfinished=False):
+        outcomes = [outcome for job in self.reporting_jobs for outcome in job.outcomes()]
+        self.outcome_count = len(outcomes)
+        return self.stores.judge(unfinished, self.reports, outcomes)
+
     def audit(self):
-        """The program's own audit must agree with the oracle."""
-        for source, path in self.stores.inputs:
+        """The program's own audit must agree with the oracle; it does not know of units that never committed."""
+        for source, path in self.stores.inputs if not self.reporting_jobs else ():
             audited = self.stores.run("verify", str(path), "--source", source)
             if audited.returncode != 0:
                 raise RuntimeError(f"verify of {source} finds what the oracle does not: {audited.stdout}{audited.stderr}")
@@ -167,7 +180,7 @@ class Group:
             took = time.monotonic() - self.began
             for shop in self.shops:
                 shop.finish(self.check_time)
-            verdicts = [shop.stores.judge(reports=shop.reports) for shop in self.shops]
+            verdicts = [shop.judge() for shop in self.shops]
             if all(verdict["ok"] for verdict in verdicts):
                 for shop in self.shops:
                     shop.audit()
@@ -224,7 +237,7 @@ class Group:
         self.judged += 1
         for shop in self.shops:
             shop.kill()
-            verdict = shop.stores.judge(unfinished=True, reports=shop.reports)
+            verdict = shop.judge(unfinished=True)
             if not verdict["ok"]:
                 raise RuntimeError(f"wrong after {self.struck} faults: {json.dumps(verdict)}")
 
@@ -244,6 +257,7 @@ def parse_options():
     parser.add_argument("--units", type=int, default=1500, help="of each input; there are as many inputs as it takes")
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--lanes", type=int, default=3)
+    parser.add_argument("--reporter", metavar="PATH", help="of report_outcomes, to be run instead of the program's apply")
     parser.add_argument("--preload-newer", action="store_true", help="run the program with a newer librdkafka")
     campaigns.add_options(parser, seconds_max=400)
     options = parser.parse_args()
@@ -286,7 +300,8 @@ def run_groups(options, folder):
         endings.update(shop.endings)
     return {"problems": problems, "fault": options.fault, "faults": sum(group.struck for group in groups),
             "striking_seconds": round(took, 1), "judged_between": sum(group.judged for group in groups),
-            "reports": sum(len(shop.reports) for shop in shops), "endings": dict(endings), "oracle": dict(totals)}
+            "reports": sum(len(shop.reports) for shop in shops),
+            "outcomes": sum(shop.outcome_count for shop in shops), "endings": dict(endings), "oracle": dict(totals)}
 
 
 def main():

@@ -118,9 +118,9 @@ class ServerStores:
             (self.name, count))
         return rows[0][0] if rows else 0
 
-    def judge(self, unfinished=False, reports=()):
+    def judge(self, unfinished=False, reports=(), outcomes=()):
         view = ServerView(self.url, self.addresses.kafka, list(self.form.topics()), settled=not unfinished)
-        return Oracle(view, self.inputs, unfinished, reports).judge()
+        return Oracle(view, self.inputs, unfinished, reports, outcomes).judge()
 
     def remove(self):
         """The database and the topics, so that a long run does not fill the servers."""

@@ -162,12 +162,13 @@ class Job:
         self.log_path = stores.folder / f"{source}{log}.log"
 
     def start(self, *options):
-        words = ["apply", str(self.path), "--source", self.source, "--quiet", *options]
+        self.run(self.stores.command("apply", str(self.path), "--source", self.source, "--quiet", *options))
+
+    def run(self, command):
         with open(self.log_path, "a", encoding="utf-8") as log:
-            print("$", *words, file=log, flush=True)
-            self.process = subprocess.Popen(self.stores.command(*words), stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, env=self.stores.environment,
-                                            preexec_fn=die_with_parent)
+            print("$", *command, file=log, flush=True)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=self.stores.environment, preexec_fn=die_with_parent)
 
     def exit_status(self):
         return self.process.poll() if self.process else None
@@ -196,3 +197,27 @@ class Job:
     def last_words(self):
         lines = self.log_path.read_text(encoding="utf-8").splitlines()
         return next((line for line in reversed(lines) if not line.startswith(REPORT)), "")
+
+
+class ReportingJob(Job):
+    """The same input, by the program that writes every outcome down (tests/programs/report_outcomes.cpp)."""
+
+    THREADS = 8
+
+    def __init__(self, program, stores, source, path):
+        super().__init__(stores, source, path)
+        self.program = program
+        self.outcomes_path = stores.folder / f"{source}.outcomes"
+
+    def start(self, *_):
+        _, _, database, _, stream = self.stores.command()
+        self.run([self.program, database, stream, str(self.path), self.source, str(self.THREADS),
+                  str(self.outcomes_path)])
+
+    def outcomes(self):
+        """(source, line, state), in the order in which they were reported."""
+        if not self.outcomes_path.exists():
+            return
+        for text in self.outcomes_path.read_text(encoding="utf-8").splitlines():
+            line, state, *_ = text.split(" ")
+            yield self.source, int(line), state
