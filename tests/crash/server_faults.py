@@ -155,6 +155,12 @@ class CutAfterCommit(CommitFault):
     faults = (lambda _: proxy.cut_after(), lambda _: proxy.cut_at_once())
 
 
+class LostCommit(CommitFault):
+    """Any of these."""
+
+    faults = CutBeforeCommit.faults + CutAfterCommit.faults
+
+
 class EndTxnFault(ProxiedFault):
     """Strikes the request that ends a stream transaction. The broker tells clients to come to the proxy."""
 
@@ -183,5 +189,5 @@ class EndTxnAnswerDelayed(EndTxnFault):
 FAULTS = {
     "kill": Kill, "backend": TerminatedBackends, "database": DatabaseCrash, "broker": BrokerCrash,
     "three_brokers": BrokerOfThreeCrash, "oldest_broker": KillOnOldestBroker, "before_commit": CutBeforeCommit,
-    "after_commit": CutAfterCommit, "end_txn_lost": EndTxnAnswerLost, "end_txn_delayed": EndTxnAnswerDelayed,
+    "after_commit": CutAfterCommit, "lost_commit": LostCommit, "end_txn_lost": EndTxnAnswerLost, "end_txn_delayed": EndTxnAnswerDelayed,
 }

@@ -92,7 +92,7 @@ class Shop:
 
     def start(self):
         self.job.start("--workers", str(self.options.workers), "--batch", self.random.choice(BATCHES), "--wait",
-                       self.random.choice(WAITS), "--json")
+                       self.random.choice(WAITS), "--guarantee", self.options.guarantee, "--json")
 
     def has_committed(self):
         """Whether there is something new since the last look; None while the database does not answer."""
@@ -181,9 +181,10 @@ class Group:
             for shop in self.shops:
                 shop.finish(self.check_time)
             verdicts = [shop.judge() for shop in self.shops]
-            if all(verdict["ok"] for verdict in verdicts):
-                for shop in self.shops:
+            for shop, verdict in zip(self.shops, verdicts):
+                if verdict["ok"]:
                     shop.audit()
+                if verdict["ok"] or self.options.expect:
                     shop.stores.remove()
             return verdicts, took
         finally:
@@ -238,7 +239,7 @@ class Group:
         for shop in self.shops:
             shop.kill()
             verdict = shop.judge(unfinished=True)
-            if not verdict["ok"]:
+            if not verdict["ok"] and not self.options.expect:
                 raise RuntimeError(f"wrong after {self.struck} faults: {json.dumps(verdict)}")
 
 
@@ -257,6 +258,9 @@ def parse_options():
     parser.add_argument("--units", type=int, default=1500, help="of each input; there are as many inputs as it takes")
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--lanes", type=int, default=3)
+    parser.add_argument("--guarantee", default="exactly_once")
+    parser.add_argument("--expect", choices=VIOLATIONS,
+                        help="a violation that must be found: shows that a campaign can find it")
     parser.add_argument("--reporter", metavar="PATH", help="of report_outcomes, to be run instead of the program's apply")
     parser.add_argument("--preload-newer", action="store_true", help="run the program with a newer librdkafka")
     campaigns.add_options(parser, seconds_max=400)
@@ -293,8 +297,10 @@ def run_groups(options, folder):
             took = max(took, seconds)
             for verdict in verdicts:
                 totals.update({name: verdict[name] for name in ("units", "committed", "events", *VIOLATIONS)})
-                if not verdict["ok"]:
+                if not verdict["ok"] and not options.expect:
                     problems.append(f"group {number}: {json.dumps(verdict)}")
+    if options.expect and not totals[options.expect]:
+        problems.append(f"not found: {options.expect}")
     shops = [shop for group in groups for shop in group.shops]
     for shop in shops:
         endings.update(shop.endings)
