@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Stops `write-aside apply` at random moments, lets another process take over, wakes the first, and asks the oracle.
 
-  pause_loop.py --program PATH [--units N] [--rounds N] [--stores N]
+  pause_loop.py --program PATH [--units N] [--rounds N] [--stores N] [--workers N]
 
 Half of the stores have one lane and two inputs, the others have several lanes, and both processes apply the same input.
 A round: the first process works and is stopped (SIGSTOP); the second one starts and takes the first one's lane once its
@@ -164,8 +164,8 @@ class Input:
         if not follows and (self.job is None or self.pair_progress() >= self.pair.options.units):
             self.next_input()
         self.progress = self.pair_progress()
-        self.job.start("--batch", self.pair.random.choice(BATCHES), "--wait", self.pair.random.choice(WAITS),
-                       *self.pair.options.apply)
+        self.job.start("--workers", str(self.pair.options.workers), "--batch", self.pair.random.choice(BATCHES),
+                       "--wait", self.pair.random.choice(WAITS))
 
     def pair_progress(self):
         progress = self.pair.stores.progress(self.job.source)
@@ -190,14 +190,14 @@ class Input:
         self.job.forget()
 
 
-def parse_options(rounds, stores, apply):
+def parse_options(rounds, stores, workers):
     parser = argparse.ArgumentParser(description=__doc__ + campaigns.ENVIRONMENT,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True)
     parser.add_argument("--units", type=int, default=2_000, help="of each input")
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--stores", type=int, default=stores)
-    parser.set_defaults(apply=apply)
+    parser.add_argument("--workers", type=int, default=workers)
     campaigns.add_options(parser, seconds_max=240)
     options = parser.parse_args()
     options.rounds = int(options.rounds * campaigns.factor())
@@ -231,9 +231,8 @@ def run_pairs(options, folder, make_stores):
     return {"problems": problems, "rounds": dict(counts), "oracle": dict(totals)}
 
 
-def main(make_stores=Stores, rounds=6, stores=4, apply=()):
-    """`apply`: more words for every process."""
-    options = parse_options(rounds, stores, apply)
+def main(make_stores=Stores, rounds=6, stores=4, workers=1):
+    options = parse_options(rounds, stores, workers)
     campaigns.run("pause-loop", options.seed, lambda folder: run_pairs(options, folder, make_stores))
 
 
