@@ -157,6 +157,14 @@ Outcome Unit::without_journal(Error error) {
   return Outcome::aborted(std::move(error));
 }
 
+// The driver did not know what became of the COMMIT; the tombstone does. So there is nothing against a second attempt.
+Error Unit::proven_aborted(Error error) {
+  error.effect = Effect::no;
+  error.retriable = true;
+  error.message += "; it is proven that nothing took effect, run the unit again";
+  return error;
+}
+
 // C6.
 Outcome Unit::conclude(const Core::Place& place, ports::CommitReply reply, Wait wait) {
   using State = ports::CommitReply::State;
@@ -174,7 +182,7 @@ Outcome Unit::conclude(const Core::Place& place, ports::CommitReply reply, Wait 
       case Member::State::left:
         break;
       case Member::State::aborted:
-        return Outcome::aborted(std::move(*reply.error));
+        return Outcome::aborted(proven_aborted(std::move(*reply.error)));
       default:
         return Outcome::in_doubt(key, std::move(*reply.error));
     }

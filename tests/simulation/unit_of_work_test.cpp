@@ -128,11 +128,29 @@ TEST_F(UnitOfWorkTest, C5_ALostReplyToACommitThatCannotLandAnyMoreIsFoundAborted
   play([&] {
     run(a, [&](Coordinator& coordinator) {
       a.plan("session.commit", {.kind = Kind::lose_reply, .delay = 3s});
-      EXPECT_EQ(attempt(coordinator, 1).state(), State::aborted);
+      const Outcome outcome = attempt(coordinator, 1);
+      EXPECT_EQ(outcome.state(), State::aborted);
+      EXPECT_EQ(outcome.error()->effect, Effect::no);
+      EXPECT_TRUE(outcome.error()->retriable);
       world.sleep(5s);
       EXPECT_FALSE(has_row(1)) << "D2: its session was ended at the server";
     });
   });
+}
+
+TEST_F(UnitOfWorkTest, RunTriesAgainWhatWasInDoubtAndIsProvenAborted) {
+  Actor a(world, "a");
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      a.plan("session.commit", {.kind = Kind::lose_reply, .delay = 3s});
+      const auto work = [&](UnitOfWork& unit) -> Result<void> {
+        if (auto written = pair.write_row(unit, 1); !written) return written;
+        return unit.publish(event(1));
+      };
+      EXPECT_TRUE(coordinator.run(work).is_committed());
+    });
+  });
+  EXPECT_EQ(pair.events(), std::vector{1});
 }
 
 TEST_F(UnitOfWorkTest, C5_ACallerMayLeaveInDoubtAndAskLater) {
