@@ -7,8 +7,9 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
-from servers.kafka import Kafka  # noqa: E402
+from servers.kafka import NEWEST, Kafka  # noqa: E402, F401
 from servers.postgresql import PostgreSQL  # noqa: E402
+from servers.process import wait_until  # noqa: E402, F401
 
 PROGRAM = ROOT / "build" / "bin" / "write-aside"
 DATABASE = "bench"
