@@ -12,6 +12,9 @@
 #ifdef WRITE_ASIDE_HAS_SQLITE
 #include "write_aside/adapters/sqlite.hpp"
 #endif
+#ifdef WRITE_ASIDE_HAS_POSTGRESQL
+#include "write_aside/adapters/postgresql.hpp"
+#endif
 #ifdef WRITE_ASIDE_HAS_LOCAL_STREAM
 #include "write_aside/adapters/local_stream.hpp"
 #endif
@@ -22,7 +25,7 @@ namespace {
 template <class Store>
 struct Scheme {
   std::string_view name;
-  std::string_view form;
+  std::string_view form;  // empty: another spelling of the scheme before it
   Dialect dialect;
   Result<std::shared_ptr<Store>> (*open)(const std::string& rest, Missing missing);
 };
@@ -40,6 +43,15 @@ Result<void> check_file(std::string_view scheme, const std::string& path, Missin
             {}});
 }
 
+#ifdef WRITE_ASIDE_HAS_POSTGRESQL
+constexpr Dialect postgresql_dialect{.numbered_placeholders = true};
+
+// A database of a server is made by the server's own tools, not by `init`.
+Result<std::shared_ptr<ports::Database>> open_postgresql(const std::string& rest, Missing) {
+  return postgresql::open("postgresql:" + rest);
+}
+#endif
+
 std::span<const Scheme<ports::Database>> database_schemes() {
   static const std::vector<Scheme<ports::Database>> schemes{
 #ifdef WRITE_ASIDE_HAS_SQLITE
@@ -52,6 +64,10 @@ std::span<const Scheme<ports::Database>> database_schemes() {
          options.create = missing == Missing::create;
          return sqlite::open(path, options);
        }},
+#endif
+#ifdef WRITE_ASIDE_HAS_POSTGRESQL
+      {"postgresql", "postgresql://USER@HOST/DATABASE", postgresql_dialect, &open_postgresql},
+      {"postgres", {}, postgresql_dialect, &open_postgresql},
 #endif
   };
   return schemes;
@@ -77,7 +93,9 @@ std::span<const Scheme<ports::EventStream>> stream_schemes() {
 template <class Store>
 std::string forms(std::span<const Scheme<Store>> schemes) {
   std::string text;
-  for (const auto& scheme : schemes) text += fmt::format("{}{}", text.empty() ? "" : ", ", scheme.form);
+  for (const auto& scheme : schemes) {
+    if (!scheme.form.empty()) text += fmt::format("{}{}", text.empty() ? "" : ", ", scheme.form);
+  }
   return text;
 }
 
