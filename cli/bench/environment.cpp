@@ -36,9 +36,10 @@ Result<void> examine_postgresql(ports::Database& database, Environment& environm
   const auto version = run_sql(database, "select version()");
   if (!version) return failure(version);
   environment.database += ", " + short_version(text_of(version->rows.at(0).at(0)));
+  // A unit may not name synchronous_commit: that is how it would be switched off.
   const auto rows = run_sql(database,
-                            "select name, setting from pg_settings where name in ('fsync', 'full_page_writes', "
-                            "'synchronous_commit') order by name");
+                            "select name, setting from pg_settings where name in ('fsync', 'full_page_writes') or "
+                            "name like 'synchronous%commit' order by name");
   if (!rows) return failure(rows);
   std::map<std::string, std::string> settings;
   for (const auto& row : rows->rows) settings[text_of(row.at(0))] = text_of(row.at(1));
