@@ -1,6 +1,6 @@
 JOBS ?= $(shell nproc)
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-quick bench lint format clean help packages
+.PHONY: build demo demo-kafka test test-quick bench lint format clean help packages
 
 build: packages  ## the program, optimised: build/bin/write-aside
 	cmake --preset release >/dev/null
@@ -8,6 +8,9 @@ build: packages  ## the program, optimised: build/bin/write-aside
 
 demo:  ## install what is missing, build, run the main job on SQLite and a local stream
 	tools/demo
+
+demo-kafka:  ## the same on a private PostgreSQL and a private Kafka broker
+	tools/demo kafka
 
 test: packages  ## every suite, lint and the sanitizers
 	JOBS=$(JOBS) tools/run-suites full

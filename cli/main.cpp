@@ -71,6 +71,10 @@ int run(int argc, char** argv) {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.exit(error);
+    const bool no_command = program.get_subcommands().empty();
+    if (no_command && argc > 1 && argv[1][0] != '-') {
+      return fail(fmt::format("there is no command '{}' (see 'write-aside --help')", argv[1]), ExitStatus::usage);
+    }
     return fail(fmt::format("{} (see 'write-aside --help')", error.what()), ExitStatus::usage);
   }
   interruption::install();

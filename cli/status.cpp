@@ -51,7 +51,11 @@ Json lane_json(const ports::LaneSummary& lane) {
   object["epoch"] = lane.row.epoch;
   object["owner"] = lane.row.owner;
   object["process"] = lane.row.owner_process;
-  object["heartbeat_age_ms"] = lane.row.heartbeat_age.count();
+  if (lane.row.epoch == 0) {
+    object["heartbeat_age_ms"] = nullptr;  // never taken
+  } else {
+    object["heartbeat_age_ms"] = lane.row.heartbeat_age.count();
+  }
   object["settled"] =
       lane.row.settled ? Json(fmt::format("{}.{}", lane.row.settled->epoch, lane.row.settled->n)) : Json();
   object["undelivered"] = lane.undelivered;

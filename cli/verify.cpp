@@ -10,6 +10,7 @@
 #include "input/record_reader.hpp"
 #include "interruption.hpp"
 #include "job/ingest.hpp"
+#include "job/progress.hpp"
 #include "json_output.hpp"
 
 namespace write_aside::cli {
@@ -44,17 +45,21 @@ class Verify {
   Result<ExitStatus> run() {
     // In this order: what is committed now and has nothing undelivered must be visible by the time the stream is read.
     if (!options_.input.empty()) source_ = options_.source.empty() ? absolute_path(options_.input) : options_.source;
-    const auto committed = source_.empty() ? std::nullopt : progress(source_);
+    const auto committed = source_.empty() ? std::nullopt : stored_progress(source_);
+    if (committed) unfinished_workers_ = committed->planned_workers().value_or(0);
     const auto lanes = stores_.database->lanes();
     if (!lanes) return failure(lanes);
     for (const ports::LaneSummary& lane : *lanes) undelivered_ += lane.undelivered;
     incomplete_ = !options_.topics.empty();
+    if (committed && committed->workers_so_far() > 1) {
+      if (auto told = tell_order(committed->furthest_line()); !told) return failure(told);
+    }
     if (auto read = read_topics(); !read) return failure(read);
     if (interruption::requested()) return interruption::exit_status();
     audit_.find_orphans();
     if (!source_.empty()) {
       if (!committed) return failure(usage_error(fmt::format("source '{}' has no stored progress of ours", source_)));
-      if (auto compared = compare_input(*committed); !compared) return failure(compared);
+      if (auto compared = compare_input(committed->start()); !compared) return failure(compared);
     }
     if (trouble_) return failure(*trouble_);
     print();
@@ -63,10 +68,21 @@ class Verify {
 
  private:
   // Trouble is kept for later: the audit asks in the middle of its work.
+  std::optional<Progress> stored_progress(const std::string& source) {
+    auto progress = Progress::read(*stores_.database, source);
+    if (progress && progress->is_stored()) return *std::move(progress);
+    // Another program's text is no progress of ours.
+    if (!progress && progress.error().code != ErrorCode::invalid_argument) trouble_ = progress.error();
+    return std::nullopt;
+  }
+
   std::optional<Position> progress(const std::string& source) {
-    const auto stored = stores_.database->progress(source);
-    if (!stored) trouble_ = stored.error();
-    return stored && *stored ? parse_position(**stored) : std::nullopt;
+    const auto stored = stored_progress(source);
+    if (!stored) return std::nullopt;
+    Position position = stored->start();
+    position.mark.line = stored->furthest_line();
+    position.workers = stored->workers_so_far();
+    return position;
   }
 
   [[nodiscard]] bool wanted(const ports::TopicInfo& topic) const {
@@ -118,8 +134,7 @@ class Verify {
     return {};
   }
 
-  // Reads the input again, up to where it is committed, and looks for the events of each unit.
-  Result<void> compare_input(const Position& committed) {
+  Result<RecordReader> open_input() const {
     auto input = InputFile::open(options_.input);
     if (!input) return failure(input);
     std::unique_ptr<RecordSplitter> splitter = std::make_unique<LineSplitter>();
@@ -128,8 +143,43 @@ class Verify {
     if (options_.format == InputOf::csv) {
       if (auto header = reader.take_first(); !header) return failure(header);
     }
+    return reader;
+  }
+
+  // Several workers keep the order of each ordering key: which lines have the same one?
+  Result<void> tell_order(std::uint64_t furthest_line) {
+    if (options_.format != InputOf::apply) {
+      audit_.order_by_event_key(source_);
+      return {};
+    }
+    auto reader = open_input();
+    if (!reader) return failure(reader);
+    std::vector<std::uint64_t> keys;
     Block block;
     ApplyTranslator translator;
+    while (reader->mark().line < furthest_line) {
+      if (auto filled = reader->fill(block); !filled) return filled;
+      if (block.records.empty()) break;
+      for (const RawRecord& record : block.records) {
+        Arena arena;
+        PlannedUnit planned;
+        translator.translate(record.text, arena, planned);
+        keys.resize(record.line + 1);
+        if (!planned.ordering_key.empty()) keys[record.line] = sum_with(Mark{}.sum, planned.ordering_key);
+      }
+    }
+    audit_.order_by_line(source_, std::move(keys));
+    return {};
+  }
+
+  // Reads the input again, up to where it is committed, and looks for the events of each unit.
+  Result<void> compare_input(const Position& committed) {
+    auto opened = open_input();
+    if (!opened) return failure(opened);
+    RecordReader& reader = *opened;
+    Block block;
+    ApplyTranslator translator;
+    compared_all_ = committed.mark.offset <= reader.mark().offset;
     while (reader.mark().offset < committed.mark.offset) {
       if (auto filled = reader.fill(block); !filled) return filled;
       if (block.records.empty()) break;
@@ -185,6 +235,14 @@ class Verify {
     if (incomplete_)
       return "not all records are here to be read (--topic, a compacted topic, or one that dropped its oldest): lost "
              "and torn are not judged";
+    if (unfinished_workers_ > 0) {
+      return fmt::format("an unfinished run with {} workers: what it has done so far is not judged for lost and torn; "
+                         "run it to its end and verify again", unfinished_workers_);
+    }
+    if (audit_.order_unknown() > 0) {
+      return fmt::format("{} events were applied by several workers: name their input to have their order judged",
+                         audit_.order_unknown());
+    }
     if (source_.empty()) return "name an input and its --source to have lost and torn judged";
     return {};
   }
@@ -227,6 +285,7 @@ class Verify {
   std::optional<Error> trouble_;
   std::uint64_t undelivered_ = 0;
   std::size_t topics_ = 0;
+  std::uint32_t unfinished_workers_ = 0;
   bool incomplete_ = false;
   bool compared_all_ = false;
 };
@@ -255,7 +314,8 @@ void add_verify(CLI::App& program, Invocation& invocation) {
   torn          a unit has some of its events (needs FILE)
   orphan        an event of a unit that the database never committed
   duplicate     two events with the same ce_source and ce_id
-  out_of_order  events of one input stand in another order in a partition
+  out_of_order  events of one input stand in another order in a partition; where several
+                workers applied it, events with the same ordering key (needs FILE)
 Reads every topic once, as a read_committed consumer; keeps about 40 bytes an event.
 Exit status 1 if there is a violation.
 

@@ -53,6 +53,40 @@ void StreamAudit::report(Violation kind, std::uint64_t count, std::string text) 
   }
 }
 
+void StreamAudit::order_by_line(const std::string& source, std::vector<std::uint64_t> keys) {
+  sources_[source].order_by_line = std::move(keys);
+}
+
+void StreamAudit::order_by_event_key(const std::string& source) { sources_[source].order_is_event_key = true; }
+
+StreamAudit::Source& StreamAudit::source_of(std::string_view name) {
+  auto found = sources_.find(name);
+  if (found == sources_.end()) found = sources_.emplace(std::string(name), Source{}).first;
+  Source& source = found->second;
+  if (source.is_known) return source;
+  source.is_known = true;
+  const auto position = progress_(found->first);
+  source.is_input = position.has_value();
+  if (!position) return source;
+  source.committed_line = position->mark.line;
+  source.had_workers = position->workers > 1;
+  return source;
+}
+
+std::optional<StreamAudit::OrderKey> StreamAudit::order_of(const Source& source, const ports::StoredRecord& record,
+                                                           EventNumber number) {
+  if (!source.had_workers) return 0;
+  OrderKey key = 0;
+  if (source.order_is_event_key) {
+    key = sum_with(Mark{}.sum, record.key.value_or(""));
+  } else if (number.line < source.order_by_line.size()) {
+    key = source.order_by_line[number.line];
+  } else {
+    ++order_unknown_;
+  }
+  return key == 0 ? std::nullopt : std::optional(key);
+}
+
 void StreamAudit::see(const ports::StoredRecord& record) {
   ++events_;
   const std::string_view name = header(record, "ce_source");
@@ -61,14 +95,7 @@ void StreamAudit::see(const ports::StoredRecord& record) {
     ++foreign_;
     return;
   }
-  auto found = sources_.find(name);
-  if (found == sources_.end()) {
-    found = sources_.emplace(std::string(name), Source{}).first;
-    const auto position = progress_(found->first);
-    found->second.is_input = position.has_value();
-    if (position) found->second.committed_line = position->mark.line;
-  }
-  Source& source = found->second;
+  Source& source = source_of(name);
   if (!seen_.insert(fingerprint(name, id)).second) {
     report(Violation::duplicate, 1, fmt::format("source {} id {} is there again at {}", name, id, place(record)));
     return;
@@ -81,7 +108,9 @@ void StreamAudit::see(const ports::StoredRecord& record) {
 
 void StreamAudit::check_order(Source& source, const ports::StoredRecord& record, std::string_view name,
                               EventNumber number) {
-  auto [last, first] = source.last.try_emplace({record.topic, record.partition}, number);
+  const auto order = order_of(source, record, number);
+  if (!order) return;
+  auto [last, first] = source.last.try_emplace({record.topic, record.partition, *order}, number);
   if (first) return;
   if (number < last->second) {
     report(Violation::out_of_order, 1,

@@ -1,7 +1,8 @@
 // Compares what the stream shows with what the database says was applied. Pure: it is told everything it knows.
 //
 // Inputs of `apply` and `load` give their events the ids LINE.INDEX, and their progress says how many lines are committed;
-// that is what lost, torn, orphan and out-of-order are judged by. Repeated ids are found for every source.
+// that is what lost, torn, orphan and out-of-order are judged by. Repeated ids are found for every source. What one worker
+// applied is in the order of the input; what several applied, in that of each ordering key, which must be told here.
 #pragma once
 
 #include <array>
@@ -11,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -30,6 +32,12 @@ class StreamAudit {
 
   explicit StreamAudit(Progress progress) : progress_(std::move(progress)) {}
 
+  // Before the first record, of an input that several workers applied: the ordering keys of its lines, as numbers, 0 for a
+  // line without one.
+  void order_by_line(const std::string& source, std::vector<std::uint64_t> keys);
+  // The same where the event's key is the ordering key.
+  void order_by_event_key(const std::string& source);
+
   // Every committed record, per partition in the order of offsets.
   void see(const ports::StoredRecord& record);
   // After the last record: events of units that the database never committed.
@@ -47,6 +55,8 @@ class StreamAudit {
   [[nodiscard]] std::uint64_t count(Violation kind) const { return counts_[static_cast<std::size_t>(kind)]; }
   [[nodiscard]] std::uint64_t events() const { return events_; }
   [[nodiscard]] std::uint64_t foreign() const { return foreign_; }
+  // Events of several workers' inputs whose ordering keys were not told: their order was not judged.
+  [[nodiscard]] std::uint64_t order_unknown() const { return order_unknown_; }
   // The first violations, in words.
   [[nodiscard]] const std::vector<std::string>& texts() const { return texts_; }
   [[nodiscard]] std::vector<std::string> sources() const;
@@ -57,9 +67,14 @@ class StreamAudit {
     std::uint64_t index = 0;
     auto operator<=>(const EventNumber&) const = default;
   };
+  using OrderKey = std::uint64_t;  // 0: all of the source
   struct Source {
+    bool is_known = false;  // its progress was asked for
     bool is_input = false;
-    std::map<std::pair<std::string, std::int32_t>, EventNumber> last;  // by partition
+    bool had_workers = false;  // several of them
+    bool order_is_event_key = false;
+    std::vector<OrderKey> order_by_line;
+    std::map<std::tuple<std::string, std::int32_t, OrderKey>, EventNumber> last;  // by partition
     std::map<std::uint64_t, std::uint64_t> beyond;  // events by line, of lines not committed at first sight
     std::uint64_t committed_line = 0;               // by the progress, as last asked
     std::uint64_t missing = 0;
@@ -77,6 +92,10 @@ class StreamAudit {
 
   [[nodiscard]] static Fingerprint fingerprint(std::string_view source, std::string_view id);
   [[nodiscard]] static std::optional<EventNumber> parse_number(std::string_view id);
+  [[nodiscard]] Source& source_of(std::string_view name);
+  // Among which events of its partition this one has an order; none: among none.
+  [[nodiscard]] std::optional<OrderKey> order_of(const Source& source, const ports::StoredRecord& record,
+                                                 EventNumber number);
   void check_order(Source& source, const ports::StoredRecord& record, std::string_view name, EventNumber number);
   void report(Violation kind, std::uint64_t count, std::string text);
 
@@ -86,6 +105,7 @@ class StreamAudit {
   std::array<std::uint64_t, violation_names.size()> counts_{};
   std::uint64_t events_ = 0;
   std::uint64_t foreign_ = 0;
+  std::uint64_t order_unknown_ = 0;
   std::vector<std::string> texts_;
 };
 

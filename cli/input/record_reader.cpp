@@ -26,14 +26,14 @@ std::string_view without_line_end(std::string_view record) {
   return record;
 }
 
-Error changed_input(const InputFile& input, const Mark& mark, std::string_view how) {
+}  // namespace
+
+Error changed_input(const std::string& name, std::uint64_t line, std::string_view how) {
   return usage_error(
       fmt::format("{}: {} since an earlier run applied it up to line {}; restore it, or give the new input a name of "
                   "its own with --source",
-                  input.name(), how, mark.line));
+                  name, how, line));
 }
-
-}  // namespace
 
 void Block::clear() {
   records.clear();
@@ -159,7 +159,7 @@ Result<std::optional<std::string>> RecordReader::take_first() {
 }
 
 Result<void> RecordReader::skip_to(const Mark& mark) {
-  if (mark.offset < mark_.offset) return failure(changed_input(input_, mark, "the header has changed"));
+  if (mark.offset < mark_.offset) return failure(changed_input(input_.name(), mark.line, "the header has changed"));
   Block block;
   block.append(rest_);
   rest_.clear();
@@ -170,7 +170,7 @@ Result<void> RecordReader::skip_to(const Mark& mark) {
       const auto more = read_more(block, read_bytes);
       if (!more) return failure(more);
       if (interruption::requested()) return {};
-      if (!*more) return failure(changed_input(input_, mark, "the input has become shorter"));
+      if (!*more) return failure(changed_input(input_.name(), mark.line, "the input has become shorter"));
     }
     const std::string_view passed = block.bytes().substr(0, mark.offset - mark_.offset);
     mark_.pass(passed);
@@ -179,7 +179,7 @@ Result<void> RecordReader::skip_to(const Mark& mark) {
     block.clear();
   }
   if (rest_.empty()) rest_ = block.bytes();
-  if (mark_.sum != mark.sum) return failure(changed_input(input_, mark, "the input has changed"));
+  if (mark_.sum != mark.sum) return failure(changed_input(input_.name(), mark.line, "the input has changed"));
   mark_.line = mark.line;
   return ends_line ? Result<void>{} : skip_line_end();
 }
@@ -197,7 +197,7 @@ Result<void> RecordReader::skip_line_end() {
   const std::string_view bytes = block.bytes();
   if (bytes.empty()) return {};
   const std::size_t line_end = bytes.starts_with("\r\n") ? 2 : bytes.starts_with('\n') ? 1 : 0;
-  if (line_end == 0) return failure(changed_input(input_, mark_, "the last line has grown"));
+  if (line_end == 0) return failure(changed_input(input_.name(), mark_.line, "the last line has grown"));
   const std::uint64_t line = mark_.line;  // which counts this line already
   mark_.pass(bytes.substr(0, line_end));
   mark_.line = line;

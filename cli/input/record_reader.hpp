@@ -50,6 +50,9 @@ class Block {
   std::size_t used_ = 0;
 };
 
+// The input is not the one that an earlier run applied up to this line: `how` it differs.
+[[nodiscard]] Error changed_input(const std::string& name, std::uint64_t line, std::string_view how);
+
 class RecordReader {
  public:
   RecordReader(InputFile input, std::unique_ptr<RecordSplitter> splitter, std::size_t record_bytes_max);

@@ -2,21 +2,38 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
+
+#include "interruption.hpp"
 
 namespace write_aside::cli {
 namespace {
 
-// Enough that the reader stays ahead while a batch is being committed.
-constexpr std::size_t chunk_count = 8;
+// Enough that the reader stays ahead while batches are being committed, and that many workers find units of their own.
+constexpr std::size_t chunk_count_min = 8;
+constexpr std::size_t chunk_count_max = 24;
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r") == std::string_view::npos; }
 
 }  // namespace
 
-Feed::Feed(RecordReader reader, std::unique_ptr<Translator> translator)
-    : reader_(std::move(reader)), translator_(std::move(translator)) {
-  for (std::size_t i = 0; i < chunk_count; ++i) free_.push_back(std::make_unique<Chunk>());
+void Chunk::clear() {
+  units.clear();
+  for (auto& share : shares) share.clear();
+  arena.clear();
+}
+
+Feed::Feed(RecordReader reader, std::unique_ptr<Translator> translator, Dealer dealer)
+    : reader_(std::move(reader)), translator_(std::move(translator)), dealer_(std::move(dealer)) {
+  const std::size_t workers = dealer_.workers();
+  for (std::size_t i = 0; i < workers; ++i) shares_.push_back(std::make_unique<Share>());
+  const std::size_t chunk_count = std::min(chunk_count_min + workers - 1, chunk_count_max);
+  for (std::size_t i = 0; i < chunk_count; ++i) {
+    chunks_.push_back(std::make_unique<Chunk>());
+    chunks_.back()->shares.resize(workers);
+    free_.push_back(chunks_.back().get());
+  }
   thread_ = std::thread([this] { run(); });
 }
 
@@ -25,40 +42,37 @@ Feed::~Feed() {
     const std::lock_guard lock(mutex_);
     abandoned_ = true;
   }
-  changed_.notify_all();
+  freed_.notify_all();
   thread_.join();
 }
 
-std::unique_ptr<Chunk> Feed::wait_for_chunk() {
+Chunk* Feed::wait_for_chunk() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return abandoned_ || !free_.empty(); });
+  if (free_.empty()) {
+    reader_waits_ = true;
+    open_ = true;
+    wake_workers();
+  }
+  freed_.wait(lock, [this] { return abandoned_ || !free_.empty(); });
+  reader_waits_ = false;
   if (abandoned_) return nullptr;
-  auto chunk = std::move(free_.front());
+  Chunk* chunk = free_.front();
   free_.pop_front();
   return chunk;
 }
 
 void Feed::run() {
-  for (;;) {
-    std::unique_ptr<Chunk> chunk = wait_for_chunk();
-    if (!chunk) return;
-    chunk->units.clear();
-    chunk->arena.clear();
+  for (bool last = false; !last;) {
+    Chunk* chunk = wait_for_chunk();
+    if (chunk == nullptr) return;
+    chunk->clear();
     const auto filled = reader_.fill(chunk->block);
     translate(*chunk);
-    const bool last = !filled || chunk->block.records.empty();
-    {
-      const std::lock_guard lock(mutex_);
-      if (!filled) error_ = filled.error();
-      if (chunk->units.empty()) {
-        free_.push_back(std::move(chunk));
-      } else {
-        full_.push_back(std::move(chunk));
-      }
-      ended_ = last;
-    }
-    changed_.notify_all();
-    if (last) return;
+    deal(*chunk);
+    last = !filled || chunk->block.records.empty();
+    std::optional<Error> error = filled ? trouble(last) : filled.error();
+    last = last || error;
+    hand_over(*chunk, last, std::move(error));
   }
 }
 
@@ -90,40 +104,91 @@ void Feed::translate(Chunk& chunk) {
   }
 }
 
-PlannedUnit* Feed::next(std::chrono::milliseconds patience) {
-  if (held_.empty() || next_unit_ == held_.back()->units.size()) {
+void Feed::deal(Chunk& chunk) {
+  for (PlannedUnit& unit : chunk.units) {
+    if (const auto worker = dealer_.deal(unit)) chunk.shares[*worker].push_back(&unit);
+  }
+}
+
+std::optional<Error> Feed::trouble(bool last) const {
+  const std::string& name = reader_.input().name();
+  if (const auto line = dealer_.changed_line()) return changed_input(name, *line, "the input has changed");
+  // A signal ends the input anywhere.
+  if (!last || dealer_.has_caught_up() || interruption::requested()) return std::nullopt;
+  return changed_input(name, dealer_.furthest_line(), "the input has become shorter");
+}
+
+void Feed::hand_over(Chunk& chunk, bool last, std::optional<Error> error) {
+  const std::lock_guard lock(mutex_);
+  if (!chunk.units.empty()) end_ = End{chunk.units.back().number, chunk.units.back().after};
+  const bool changed = error && dealer_.changed_line();
+  for (std::size_t worker = 0; worker < shares_.size(); ++worker) {
+    if (changed) shares_[worker]->full.clear();
+    if (changed || chunk.shares[worker].empty()) continue;
+    shares_[worker]->full.push_back(&chunk);
+    ++chunk.holders;
+    shares_[worker]->changed.notify_all();
+  }
+  if (chunk.holders == 0) free_.push_back(&chunk);
+  if (error) error_ = std::move(error);
+  ended_ = last;
+  if (open_ && !last) return;
+  open_ = last || dealer_.has_caught_up();
+  wake_workers();
+}
+
+void Feed::wake_workers() {
+  for (const auto& share : shares_) share->changed.notify_all();
+}
+
+bool Feed::has_unit_in_hand(const Share& share, std::uint32_t worker) const {
+  return !share.held.empty() && share.next_unit < share.held.back()->shares[worker].size();
+}
+
+PlannedUnit* Feed::next(std::uint32_t worker, std::chrono::milliseconds patience) {
+  Share& share = *shares_[worker];
+  if (!has_unit_in_hand(share, worker)) {
     std::unique_lock lock(mutex_);
-    // The reader needs one chunk to go on with.
-    if (full_.empty() && held_.size() + 1 >= chunk_count) return nullptr;
-    changed_.wait_for(lock, patience, [this] { return ended_ || !full_.empty(); });
-    if (full_.empty()) return nullptr;
-    held_.push_back(std::move(full_.front()));
-    full_.pop_front();
-    next_unit_ = 0;
+    share.changed.wait_for(lock, patience, [&] {
+      // Whoever holds memory that the reader waits for does not wait for the reader.
+      return ended_ || (open_ && !share.full.empty()) || (reader_waits_ && !share.held.empty());
+    });
+    if (!open_ || share.full.empty()) return nullptr;
+    share.held.push_back(share.full.front());
+    share.full.pop_front();
+    share.next_unit = 0;
   }
-  return &held_.back()->units[next_unit_++];
+  return share.held.back()->shares[worker][share.next_unit++];
 }
 
-void Feed::release() {
+void Feed::release(std::uint32_t worker) {
+  Share& share = *shares_[worker];
   const std::lock_guard lock(mutex_);
-  while (!held_.empty()) {
+  while (!share.held.empty()) {
     // The last one may still have units to hand out.
-    if (held_.size() == 1 && next_unit_ < held_.front()->units.size()) break;
-    free_.push_back(std::move(held_.front()));
-    held_.pop_front();
+    if (share.held.size() == 1 && has_unit_in_hand(share, worker)) break;
+    Chunk* chunk = share.held.front();
+    share.held.pop_front();
+    if (--chunk->holders > 0) continue;
+    free_.push_back(chunk);
+    freed_.notify_all();
   }
-  changed_.notify_all();
 }
 
-bool Feed::ended() {
+bool Feed::ended(std::uint32_t worker) {
+  const Share& share = *shares_[worker];
   const std::lock_guard lock(mutex_);
-  const bool handed_out = held_.empty() || next_unit_ == held_.back()->units.size();
-  return ended_ && full_.empty() && handed_out;
+  return ended_ && share.full.empty() && !has_unit_in_hand(share, worker);
 }
 
 std::optional<Error> Feed::error() {
   const std::lock_guard lock(mutex_);
   return error_;
+}
+
+std::optional<Feed::End> Feed::end() {
+  const std::lock_guard lock(mutex_);
+  return end_;
 }
 
 }  // namespace write_aside::cli

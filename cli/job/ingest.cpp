@@ -27,27 +27,6 @@ Result<void> complete(JobOptions& options, const Settings& settings) {
   return {};
 }
 
-struct Progress {
-  std::optional<std::string> stored;
-  Position position;
-};
-
-Result<Progress> read_progress(ports::Database& database, const std::string& source) {
-  Progress progress;
-  auto stored = database.progress(source);
-  if (!stored) return failure(stored);
-  progress.stored = *std::move(stored);
-  if (!progress.stored) return progress;
-  auto position = parse_position(*progress.stored);
-  if (!position) {
-    return failure(usage_error(fmt::format(
-        "the progress of source '{}' was not written by this program or by a newer one; use another --source",
-        source)));
-  }
-  progress.position = *std::move(position);
-  return progress;
-}
-
 }  // namespace
 
 void add_job_options(CLI::App& command, JobOptions& options) {
@@ -64,6 +43,12 @@ void add_job_options(CLI::App& command, JobOptions& options) {
       ->type_name("NAME");
   command.add_option("--batch", options.batch, "Units per database transaction (default 1)")
       ->check(CLI::Range(std::size_t{1}, batch_max))
+      ->option_text("N");
+  command
+      .add_option("--workers", options.workers,
+                  "Units that are under way at once (default 1); with several, units keep the order of their "
+                  "ordering key only")
+      ->check(CLI::Range(std::uint32_t{1}, workers_max))
       ->option_text("N");
   command.add_option("--guarantee", options.guarantee, "exactly_once (default), transactional or at_least_once")
       ->transform(CLI::CheckedTransformer(guarantees))
@@ -102,20 +87,20 @@ Result<ExitStatus> ingest(const Settings& settings, JobOptions options, InputFor
 
   auto stores = open_stores(settings);
   if (!stores) return failure(stores);
-  auto progress = read_progress(*stores->database, options.source);
+  auto progress = Progress::read(*stores->database, options.source);
   if (!progress) return failure(progress);
 
   RecordReader reader(*std::move(input), std::move(format.splitter), options.line_bytes_max);
   auto translator = format.make_translator(reader);
   if (!translator) return failure(translator);
-  if (progress->stored) {
-    if (auto skipped = reader.skip_to(progress->position.mark); !skipped) return failure(skipped);
+  if (progress->is_stored()) {
+    if (auto skipped = reader.skip_to(progress->start().mark); !skipped) return failure(skipped);
   }
   if (interruption::requested()) return interruption::exit_status();
-  const bool fresh = !progress->stored;
-  Job job(options, *std::move(stores), settings, std::move(progress->stored), std::move(progress->position));
+  const bool fresh = !progress->is_stored();
+  Job job(options, *std::move(stores), settings, *std::move(progress));
   auto status = job.run(std::move(reader), *std::move(translator));
-  if (status && *status == ExitStatus::committed && fresh && job.tally().units() == 0) {
+  if (status && *status == ExitStatus::committed && fresh && job.units() == 0) {
     return failure(usage_error(fmt::format("{}: empty input, nothing to do", name)));
   }
   return status;

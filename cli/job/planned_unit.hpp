@@ -69,8 +69,10 @@ struct Refusal {
 };
 
 struct PlannedUnit {
-  std::uint64_t line = 0;  // where the record begins, from 1
-  std::string_view text;   // the record as it was written, without its line end
+  std::uint64_t number = 0;   // among all units of the input, from 1
+  std::uint64_t line = 0;     // where the record begins, from 1
+  std::string_view text;      // the record as it was written, without its line end
+  std::uint64_t own_sum = 0;  // with several workers: of its worker's units up to this one (WorkerPosition::sum)
   std::span<const PlannedStatement> statements;
   std::span<const PlannedEvent> events;
   std::string_view ordering_key;

@@ -75,10 +75,9 @@ std::optional<Attempt> UnitRunner::write_isolated(UnitOfWork& work, PlannedUnit&
   return std::nullopt;
 }
 
-Attempt UnitRunner::run(std::span<PlannedUnit* const> units, const Advance& advance, bool isolate) {
-  BeginOptions begin;
-  if (units.size() == 1) begin.ordering_key = units.front()->ordering_key;
-  auto work = coordinator_.begin(begin);
+Attempt UnitRunner::run(std::span<PlannedUnit* const> units, const Advance& advance, bool isolate,
+                        std::optional<LaneNumber> lane) {
+  auto work = coordinator_.begin({.lane = lane});
   if (!work) return attempt_of(work.error());
 
   std::uint64_t events = 0;

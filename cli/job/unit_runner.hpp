@@ -46,8 +46,9 @@ class UnitRunner {
   UnitRunner(Coordinator& coordinator, Wait wait, OnRefused on_refused);
 
   // Units that carry a refusal are passed over. `isolate`: each unit runs under a savepoint; one that is refused gets its
-  // refusal, is undone, and the others go on.
-  [[nodiscard]] Attempt run(std::span<PlannedUnit* const> units, const Advance& advance, bool isolate);
+  // refusal, is undone, and the others go on. `lane`: takes that lane, or none.
+  [[nodiscard]] Attempt run(std::span<PlannedUnit* const> units, const Advance& advance, bool isolate,
+                            std::optional<LaneNumber> lane);
 
  private:
   struct Failure {

@@ -73,6 +73,9 @@ struct CoordinatorOptions {
 struct BeginOptions {
   // Units with the same ordering key take the same lane, so their events stay in order.
   std::string_view ordering_key = {};
+  // Only this lane, one of lanes(). Once the coordinator has lost it, such units abort with `lane_unavailable`, retriable:
+  // a caller that keeps an order of its own first sees to what it left in that lane, then chooses another one.
+  std::optional<LaneNumber> lane = {};
 };
 
 struct RunOptions {
@@ -141,7 +144,7 @@ class Coordinator {
   // Waits until every unit decided so far is visible in the stream.
   [[nodiscard]] Result<void> flush(std::chrono::milliseconds timeout);
 
-  // The lanes that this coordinator uses for units with this ordering key (empty: every lane).
+  // The lanes that this coordinator holds just now; empty at the lower levels, which have none.
   [[nodiscard]] std::vector<LaneNumber> lanes() const;
 
   [[nodiscard]] const std::string& source() const;

@@ -47,4 +47,12 @@ struct Ownership {
       .code = code, .side = Side::coordinator, .effect = effect, .retriable = retriable, .message = std::move(message)};
 }
 
+// For a unit that takes this lane or none.
+[[nodiscard]] inline Error lane_gone_error(LaneNumber lane) {
+  return coordination_error(ErrorCode::lane_unavailable, Effect::no, true,
+                            "lane " + std::to_string(lane) +
+                                " is no longer held here; nothing took effect, choose another lane and run the unit "
+                                "again");
+}
+
 }  // namespace write_aside::coordination

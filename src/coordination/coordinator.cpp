@@ -67,7 +67,7 @@ Result<UnitOfWork> Coordinator::begin(std::unique_ptr<ports::Session> session, B
                                     ") than the coordinator (id " + core_->context().database_id +
                                     "); open a coordinator on that one"});
   }
-  auto unit = std::make_unique<coordination::Unit>(*core_, std::move(session), std::string(options.ordering_key));
+  auto unit = std::make_unique<coordination::Unit>(*core_, std::move(session), options);
   if (auto begun = unit->begin(); !begun) return failure(begun);
   return UnitOfWork(std::move(unit));
 }

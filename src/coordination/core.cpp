@@ -147,12 +147,12 @@ std::int64_t Core::wall_clock_ms() const {
 }
 
 Result<Core::Place> Core::join(const std::shared_ptr<const core::Publication>& publication,
-                               std::string_view ordering_key) {
+                               std::string_view ordering_key, std::optional<LaneNumber> lane) {
   note_arrival();
-  auto place = try_join(publication, ordering_key);
+  auto place = try_join(publication, ordering_key, lane);
   if (!place || place->member) return place;
   ++waiting_count_;
-  place = wait_for_place(publication, ordering_key);
+  place = wait_for_place(publication, ordering_key, lane);
   --waiting_count_;
   return place;
 }
@@ -164,7 +164,7 @@ void Core::note_arrival() {
 }
 
 Result<Core::Place> Core::wait_for_place(const std::shared_ptr<const core::Publication>& publication,
-                                         std::string_view ordering_key) {
+                                         std::string_view ordering_key, std::optional<LaneNumber> lane) {
   const TimePoint deadline = context_.after(context_.options.join_timeout);
   for (;;) {
     std::uint64_t seen = 0;
@@ -172,7 +172,7 @@ Result<Core::Place> Core::wait_for_place(const std::shared_ptr<const core::Publi
       const Lock lock(*lock_);
       seen = change_count_;
     }
-    auto place = try_join(publication, ordering_key);
+    auto place = try_join(publication, ordering_key, lane);
     if (!place || place->member) return place;
     Lock lock(*lock_);
     while (seen == change_count_) {
@@ -186,12 +186,17 @@ Result<Core::Place> Core::wait_for_place(const std::shared_ptr<const core::Publi
 }
 
 Result<Core::Place> Core::try_join(const std::shared_ptr<const core::Publication>& publication,
-                                   std::string_view ordering_key) {
+                                   std::string_view ordering_key, std::optional<LaneNumber> lane) {
   const auto attempt = [&](LaneDriver& driver) -> Result<Place> {
-    auto member = driver.try_join(publication);
+    auto member = driver.try_join(publication, lane);
     if (!member) return failure(member);
     return Place{&driver, std::move(*member)};
   };
+  if (lane) {
+    const auto holder = std::find_if(drivers_.begin(), drivers_.end(),
+                                     [&](const auto& driver) { return driver->lane_number() == lane; });
+    return holder == drivers_.end() ? failure(lane_gone_error(*lane)) : attempt(**holder);
+  }
   if (!ordering_key.empty()) {
     return attempt(*drivers_[std::hash<std::string_view>{}(ordering_key) % drivers_.size()]);
   }

@@ -39,9 +39,9 @@ class Core final : public LaneDirectory {
   [[nodiscard]] std::string next_event_id();
   [[nodiscard]] std::int64_t wall_clock_ms() const;
 
-  // C2. Waits for a place, bounded by join_timeout.
+  // C2. Waits for a place, bounded by join_timeout. `lane`: there or nowhere.
   [[nodiscard]] Result<Place> join(const std::shared_ptr<const core::Publication>& publication,
-                                   std::string_view ordering_key);
+                                   std::string_view ordering_key, std::optional<LaneNumber> lane);
   [[nodiscard]] bool drain(TimePoint deadline);
   [[nodiscard]] std::vector<LaneNumber> lanes();
   [[nodiscard]] Result<void> await_lane(TimePoint deadline);
@@ -60,9 +60,9 @@ class Core final : public LaneDirectory {
   void start_lanes();
   void run_housekeeping();
   [[nodiscard]] Result<Place> try_join(const std::shared_ptr<const core::Publication>& publication,
-                                       std::string_view ordering_key);
+                                       std::string_view ordering_key, std::optional<LaneNumber> lane);
   [[nodiscard]] Result<Place> wait_for_place(const std::shared_ptr<const core::Publication>& publication,
-                                             std::string_view ordering_key);
+                                             std::string_view ordering_key, std::optional<LaneNumber> lane);
   // True if there is no other.
   [[nodiscard]] bool other_lane_is_free(const LaneDriver& asking) const;
   void note_arrival();

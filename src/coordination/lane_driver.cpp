@@ -296,7 +296,11 @@ bool LaneDriver::is_open() {
 
 std::optional<LaneNumber> LaneDriver::lane_number() {
   const Lock lock(*lock_);
-  return lane_ ? std::optional(lane_->number()) : std::nullopt;
+  return is_held() ? std::optional(lane_->number()) : std::nullopt;
+}
+
+bool LaneDriver::is_held() const {
+  return lane_ && lane_->phase() != Lane::Phase::lost && lane_->phase() != Lane::Phase::halted;
 }
 
 std::optional<Error> LaneDriver::last_error() {

@@ -33,7 +33,9 @@ class LaneDriver final : public ports::Deliveries {
 
   // --- from units' threads
   // C2, C3: none if the lane takes nobody just now. On an error the unit's events are not and will not be visible.
-  [[nodiscard]] Result<MemberPointer> try_join(const std::shared_ptr<const core::Publication>& publication);
+  // `only`: an error if it is not, or no longer, that lane.
+  [[nodiscard]] Result<MemberPointer> try_join(const std::shared_ptr<const core::Publication>& publication,
+                                               std::optional<LaneNumber> only);
   [[nodiscard]] bool may_join();
   [[nodiscard]] bool has_open_batch();
   // C4, C5: waits for a valid vote, and marks COMMIT as sent. On an error the unit rolls back and withdraws.
@@ -54,6 +56,7 @@ class LaneDriver final : public ports::Deliveries {
   [[nodiscard]] bool is_open();
   // Would take a joiner at once, and nobody is in it. Lock-free: other lanes ask while they hold their own lock.
   [[nodiscard]] bool is_free() const { return free_.load(std::memory_order_relaxed); }
+  // The lane that is held here; none while it is being taken, and once it is lost or halted.
   [[nodiscard]] std::optional<LaneNumber> lane_number();
   [[nodiscard]] std::optional<Error> last_error();
 
@@ -98,6 +101,7 @@ class LaneDriver final : public ports::Deliveries {
   [[nodiscard]] Result<void> renew_producer(LaneNumber lane);
   [[nodiscard]] Result<LedgerReading> fence_and_read(LaneNumber lane, std::int64_t from);
   void recover();
+  [[nodiscard]] bool is_held() const;     // with the lock held
   [[nodiscard]] bool is_cleared() const;  // with the lock held
   void lose_lane();
   void give_up_lane();  // with the lock held

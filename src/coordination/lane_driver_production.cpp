@@ -22,11 +22,13 @@ bool is_refusal(ErrorCode code) {
 
 }  // namespace
 
-Result<MemberPointer> LaneDriver::try_join(const std::shared_ptr<const core::Publication>& publication) {
+Result<MemberPointer> LaneDriver::try_join(const std::shared_ptr<const core::Publication>& publication,
+                                           std::optional<LaneNumber> only) {
   const std::size_t bytes = publication->bytes();
   if (!may_join()) return MemberPointer{};  // asked first, so as not to wait here for somebody else's production
   const Lock producing(*producing_);
   Lock lock(*lock_);
+  if (only && (!is_held() || lane_->number() != *only)) return failure(lane_gone_error(*only));
   if (!lane_ || stopping_ || !lane_->may_join(context_.now())) return MemberPointer{};
   free_ = false;
   if (lane_->must_begin()) {

@@ -6,8 +6,8 @@
 
 namespace write_aside::coordination {
 
-Unit::Unit(Core& core, std::unique_ptr<ports::Session> session, std::string ordering_key)
-    : core_(core), session_(std::move(session)), ordering_key_(std::move(ordering_key)) {}
+Unit::Unit(Core& core, std::unique_ptr<ports::Session> session, const BeginOptions& options)
+    : core_(core), session_(std::move(session)), ordering_key_(options.ordering_key), lane_(options.lane) {}
 
 Result<void> Unit::begin() {
   auto begun = session_->begin(core_.context().after(core_.context().options.session_timeout));
@@ -117,7 +117,7 @@ Outcome Unit::commit_exactly_once(Wait wait) {
       core::Publication{core_.source(), core_.wall_clock_ms(), std::move(events_)});
   const std::string payload = core::encode(*publication);
 
-  auto place = core_.join(publication, ordering_key_);  // C2, C3
+  auto place = core_.join(publication, ordering_key_, lane_);  // C2, C3
   if (!place) {
     (void)session_->rollback();
     return Outcome::aborted(place.error());

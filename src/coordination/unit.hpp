@@ -12,7 +12,7 @@ namespace write_aside::coordination {
 
 class Unit {
  public:
-  Unit(Core& core, std::unique_ptr<ports::Session> session, std::string ordering_key);
+  Unit(Core& core, std::unique_ptr<ports::Session> session, const BeginOptions& options);
   ~Unit() { rollback(); }
   Unit(const Unit&) = delete;
   Unit& operator=(const Unit&) = delete;
@@ -41,6 +41,7 @@ class Unit {
   Core& core_;
   std::unique_ptr<ports::Session> session_;
   const std::string ordering_key_;
+  const std::optional<LaneNumber> lane_;
   std::vector<Event> events_;
   std::vector<std::size_t> savepoints_;  // how many events there were at each
   bool open_ = false;

@@ -23,5 +23,8 @@ if(TARGET write-aside)
                            --processes 2)
   write_aside_add_campaign(KillsOfFourProcesses crash_slow kill_loop.py ${program} --units 6000 --kills 100
                            --processes 4)
+  # Whatever a life asks for, an interrupted input goes on with the workers that it began with.
+  write_aside_add_campaign(KillsWithWorkers crash_slow kill_loop.py ${program} --units 6000 --kills 80
+                           --workers 4,4,4,2,1 --batch 1,20)
   write_aside_add_campaign(PausedOwners crash_slow pause_loop.py ${program})
 endif()

@@ -112,9 +112,19 @@ def query(path, sql):
 
 
 def read_progress(database):
-    """Committed units by source; the program keeps them as text, `v1 units=N …`."""
-    rows = query(database, "SELECT source, position FROM write_aside_progress")
-    return {source: int(position.split("units=")[1].split(" ")[0]) for source, position in rows}
+    """Committed units by source; the program keeps them as text, `v1 units=N …`.
+
+    Several workers keep `v1 plan=WORKERS run=R units=N …`, N before they began, and under SOURCE#WORKER each
+    `v1 worker=WORKER run=R … own=N …`. Rows of an earlier run say nothing.
+    """
+    texts = {source: dict(field.split("=") for field in position.split(" ")[1:])
+             for source, position in query(database, "SELECT source, position FROM write_aside_progress")}
+    units = {source: int(fields["units"]) for source, fields in texts.items() if "worker" not in fields}
+    for source, fields in texts.items():
+        owner = texts.get(source.rpartition("#")[0], {})
+        if "worker" in fields and fields["run"] == owner.get("run"):
+            units[source.rpartition("#")[0]] += int(fields["own"])
+    return units
 
 
 class Job:

@@ -109,7 +109,7 @@ TEST_F(BadInput, OfTheCommandLineIsNamed) {
   expect_refusal({}, 2, "A subcommand is required" + help);
   EXPECT_EQ(run({"apply", "--batch", "0", "x"}).status, 2);
   EXPECT_EQ(run({"apply", "--guarantee", "maybe", "x"}).status, 2);
-  EXPECT_EQ(run({"frobnicate"}).status, 2);
+  expect_refusal({"frobnicate"}, 2, "there is no command 'frobnicate'" + help);
   expect_refusal(
       {"init", "--topic", "orders"}, 2,
       "--topic orders: the number of partitions is missing; write NAME:PARTITIONS or NAME:PARTITIONS:compacted");

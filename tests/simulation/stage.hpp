@@ -43,7 +43,9 @@ class WrappedPair final : public StorePair {
 // A process of a test, with the faults that are planned for it.
 struct Actor {
   Actor(World& world, const std::string& name) : simulated(world.process(name)), faulty(simulated) {}
-  void plan(const std::string& step, Fault fault, std::size_t passed = 0) { faulty.plan_next(step, fault, passed); }
+  void plan(const std::string& step, const Fault& fault, std::size_t passed = 0) {
+    faulty.plan_next(step, fault, passed);
+  }
   [[nodiscard]] std::size_t count(const std::string& step) const {
     const auto steps = faulty.steps();
     return static_cast<std::size_t>(std::count(steps.begin(), steps.end(), step));
