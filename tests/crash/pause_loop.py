@@ -165,8 +165,8 @@ class Input:
         if not follows and (self.job is None or self.pair_progress() >= self.pair.options.units):
             self.next_input()
         self.progress = self.pair_progress()
-        self.job.start("--workers", self.pair.random.choice(self.pair.options.workers), "--batch", self.pair.random.choice(BATCHES),
-                       "--wait", self.pair.random.choice(WAITS))
+        choice = self.pair.random.choice
+        self.job.start("--workers", choice(self.pair.options.workers), "--batch", choice(BATCHES), "--wait", choice(WAITS))
 
     def pair_progress(self):
         progress = self.pair.stores.progress(self.job.source)
