@@ -213,7 +213,7 @@ class ApplyingWithWorkers : public Applying {
       // The event's key is the ordering key, so that the order can be seen in the stream.
       const std::string key = std::to_string(id % 20);
       line.replace(line.find(R"("key":")"), 7 + std::to_string(id).size(), R"("key":")" + key);
-      text += line + R"(,"ordering_key":")" + key + "\"}\n";
+      text.append(line).append(R"(,"ordering_key":")").append(key).append("\"}\n");
     }
     return text;
   }
@@ -407,8 +407,8 @@ TEST_F(ApplyingWithWorkers, LoadKeepsTheOrderOfTheEventsKey) {
   std::string csv = "n,k\n";
   for (int i = 1; i <= 1'000; ++i) csv += std::to_string(i) + "," + std::to_string(i % 10) + "\n";
   write_file("in.csv", csv);
-  const Finished loaded = run({"load", "in.csv", "--table", "seen", "--topic", "orders", "--key", "k", "--workers",
-                               "4", "--batch", "5", "--json"});
+  const Finished loaded = run({"load", "in.csv", "--table", "seen", "--topic", "orders", "--key", "k", "--workers", "4",
+                               "--batch", "5", "--json"});
   ASSERT_EQ(loaded.status, 0) << loaded.err;
   EXPECT_EQ(report(loaded)["committed"], 1'000);
   const Finished verified = run({"verify", "in.csv", "--format", "csv", "--json"});

@@ -47,7 +47,8 @@ TEST(WorkerOf, StaysWhatItWasBecauseInterruptedRunsGoOnByIt) {
 TEST(WorkerOf, SpreadsKeysOverAllWorkers) {
   for (const std::uint32_t workers : {2u, 4u, 7u, 8u, 64u}) {
     std::vector<int> counts(workers);
-    for (int i = 0; i < 1'000 * static_cast<int>(workers); ++i) ++counts[worker_of(unit_at(1, std::to_string(i)), workers)];
+    for (int i = 0; i < 1'000 * static_cast<int>(workers); ++i)
+      ++counts[worker_of(unit_at(1, std::to_string(i)), workers)];
     for (const int count : counts) EXPECT_NEAR(count, 1'000, 200) << workers;
   }
 }
