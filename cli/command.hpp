@@ -27,5 +27,6 @@ void add_status(CLI::App& program, Invocation& invocation);
 void add_recover(CLI::App& program, Invocation& invocation);
 void add_resolve(CLI::App& program, Invocation& invocation);
 void add_verify(CLI::App& program, Invocation& invocation);
+void add_bench(CLI::App& program, Invocation& invocation);
 
 }  // namespace write_aside::cli

@@ -34,6 +34,7 @@ enum class ExitStatus : int {
     case ErrorCode::busy:
     case ErrorCode::timeout:
     case ErrorCode::unreachable:
+    case ErrorCode::not_authorised:
     case ErrorCode::read_only:
     case ErrorCode::storage_full:
     case ErrorCode::io:

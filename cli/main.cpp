@@ -60,6 +60,7 @@ void add_commands(CLI::App& program, Invocation& invocation) {
   add_recover(program, invocation);
   add_resolve(program, invocation);
   add_verify(program, invocation);
+  add_bench(program, invocation);
 }
 
 int run(int argc, char** argv) {

@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 set(package_folder "${CMAKE_INSTALL_LIBDIR}/cmake/write_aside")
 
 foreach(library IN ITEMS write_aside write_aside_sqlite_handles write_aside_sqlite write_aside_postgresql
-                         write_aside_local_stream)
+                         write_aside_local_stream write_aside_kafka)
   if(TARGET ${library})
     install(TARGETS ${library} EXPORT ${library}_targets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
     install(EXPORT ${library}_targets NAMESPACE write_aside:: FILE ${library}_targets.cmake

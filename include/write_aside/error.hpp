@@ -30,6 +30,7 @@ enum class ErrorCode {
   busy,               // somebody else holds the database or the stream file
   timeout,            // a bounded wait ended
   unreachable,        // the store cannot be opened or connected to
+  not_authorised,     // the store refused the credentials, or they lack a right
   read_only,          // the store cannot be written
   storage_full,       // no space left
   io,                 // the store failed to read or write

@@ -148,6 +148,23 @@ std::int64_t Core::wall_clock_ms() const {
 
 Result<Core::Place> Core::join(const std::shared_ptr<const core::Publication>& publication,
                                std::string_view ordering_key, std::optional<LaneNumber> lane) {
+  note_arrival();
+  auto place = try_join(publication, ordering_key, lane);
+  if (!place || place->member) return place;
+  ++waiting_count_;
+  place = wait_for_place(publication, ordering_key, lane);
+  --waiting_count_;
+  return place;
+}
+
+void Core::note_arrival() {
+  const Lock lock(*lock_);
+  arrivals_.note(context_.now());
+  arrival_gap_ = arrivals_.gap();
+}
+
+Result<Core::Place> Core::wait_for_place(const std::shared_ptr<const core::Publication>& publication,
+                                         std::string_view ordering_key, std::optional<LaneNumber> lane) {
   const TimePoint deadline = context_.after(context_.options.join_timeout);
   for (;;) {
     std::uint64_t seen = 0;
@@ -288,7 +305,11 @@ void Core::unclaim_lane(LaneNumber lane) {
   claimed_.erase(lane);
 }
 
-bool Core::other_lane_is_free(const LaneDriver& asking) {
+Demand Core::demand(const LaneDriver& asking) {
+  return {.arrival_gap = arrival_gap_, .units_wait = waiting_count_ > 0, .other_lane_free = other_lane_is_free(asking)};
+}
+
+bool Core::other_lane_is_free(const LaneDriver& asking) const {
   if (drivers_.size() == 1) return true;
   return std::any_of(drivers_.begin(), drivers_.end(),
                      [&asking](const auto& driver) { return driver.get() != &asking && driver->is_free(); });

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "coordination/arrivals.hpp"
 #include "coordination/context.hpp"
 #include "coordination/direct_publisher.hpp"
 #include "coordination/lane_driver.hpp"
@@ -49,7 +50,7 @@ class Core final : public LaneDirectory {
 
   std::optional<LaneNumber> claim_lane() override;
   void unclaim_lane(LaneNumber lane) override;
-  bool other_lane_is_free(const LaneDriver& asking) override;
+  Demand demand(const LaneDriver& asking) override;
   void lane_changed() override;
   void wants_housekeeping() override;
 
@@ -60,6 +61,11 @@ class Core final : public LaneDirectory {
   void run_housekeeping();
   [[nodiscard]] Result<Place> try_join(const std::shared_ptr<const core::Publication>& publication,
                                        std::string_view ordering_key, std::optional<LaneNumber> lane);
+  [[nodiscard]] Result<Place> wait_for_place(const std::shared_ptr<const core::Publication>& publication,
+                                             std::string_view ordering_key, std::optional<LaneNumber> lane);
+  // True if there is no other.
+  [[nodiscard]] bool other_lane_is_free(const LaneDriver& asking) const;
+  void note_arrival();
   [[nodiscard]] Error no_lane_error();
 
   Context context_;
@@ -79,6 +85,9 @@ class Core final : public LaneDirectory {
   std::string event_id_prefix_;
   std::atomic<std::uint64_t> event_count_ = 0;
   std::atomic<std::size_t> next_lane_ = 0;
+  Arrivals arrivals_;
+  std::atomic<std::chrono::nanoseconds> arrival_gap_{Demand{}.arrival_gap};  // as of the last arrival
+  std::atomic<std::uint32_t> waiting_count_ = 0;                             // units without a place
   std::vector<std::unique_ptr<LaneDriver>> drivers_;
   std::unique_ptr<ports::Thread> housekeeping_;
 };

@@ -36,11 +36,7 @@ MemberPointer Lane::join(std::shared_ptr<const core::Publication> publication, s
   member->bytes = bytes;
   members_.push_back(member);
   bytes_ += bytes;
-
-  // Smoothed over about eight joinings; one long pause makes the lane quiet again at once.
-  const std::chrono::nanoseconds gap = std::min<std::chrono::nanoseconds>(now - last_join_, std::chrono::seconds(1));
-  join_gap_ = gap > 8 * join_gap_ ? gap : (7 * join_gap_ + gap) / 8;
-  last_join_ = last_activity_ = now;
+  last_activity_ = now;
   return member;
 }
 
@@ -137,17 +133,17 @@ void Lane::doubtful(const MemberPointer& member, TimePoint now) {
   member->ever_in_doubt = true;
 }
 
-Step Lane::next_step(TimePoint now, bool other_lane_free, bool draining) {
+Step Lane::next_step(TimePoint now, const Demand& demand, bool draining) {
   if (phase_ == Phase::recovering) return {Step::Kind::recover};
   if (phase_ != Phase::open) return {};
-  if (transaction_open_) return step_in_transaction(now, other_lane_free, draining);
+  if (transaction_open_) return step_in_transaction(now, demand, draining);
   // B3: what was carried over goes into the next batch. While somebody is in doubt there is nothing to gain from a
   // stream transaction that could not be ended (D1).
   if (!members_.empty() && !waits_for_evidence()) return {Step::Kind::begin};
   return {};
 }
 
-Step Lane::step_in_transaction(TimePoint now, bool other_lane_free, bool draining) {
+Step Lane::step_in_transaction(TimePoint now, const Demand& demand, bool draining) {
   if (broken_ || members_.empty() || is_old(now)) {
     broken_ = true;
     return {Step::Kind::abort};
@@ -163,13 +159,12 @@ Step Lane::step_in_transaction(TimePoint now, bool other_lane_free, bool drainin
   if (!sealed_) {
     const SealInput input{.begun = begun_,
                           .last_activity = last_activity_,
-                          .join_gap = join_gap_,
                           .end_cost = end_cost_,
                           .hold_multiple = limits_.hold_multiple,
                           .age_max = limits_.age_max,
                           .full = is_full(),
                           .somebody_waits = draining || somebody_waits(),
-                          .other_lane_free = other_lane_free};
+                          .demand = demand};
     const TimePoint seal_at = seal_time(input);
     if (now < seal_at) return {Step::Kind::wait, std::min(seal_at, old_at)};
     sealed_ = true;

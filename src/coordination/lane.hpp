@@ -101,7 +101,7 @@ class Lane {
   void aborted(const MemberPointer& member);  // rolled back: proven, or COMMIT never sent
   void doubtful(const MemberPointer& member, TimePoint now);
 
-  [[nodiscard]] Step next_step(TimePoint now, bool other_lane_free, bool draining);
+  [[nodiscard]] Step next_step(TimePoint now, const Demand& demand, bool draining);
   void end_sent();
   void ended(ports::Ending ending, bool clean, std::chrono::nanoseconds took);
   // The instance is not to be trusted: a failed delivery, an unclean end, a refused begin (B4).
@@ -136,7 +136,7 @@ class Lane {
   [[nodiscard]] bool owes_production() const;
   [[nodiscard]] bool is_full() const;
   [[nodiscard]] bool somebody_waits() const;
-  [[nodiscard]] Step step_in_transaction(TimePoint now, bool other_lane_free, bool draining);
+  [[nodiscard]] Step step_in_transaction(TimePoint now, const Demand& demand, bool draining);
 
   const LaneNumber number_;
   const LaneLimits limits_;
@@ -163,9 +163,7 @@ class Lane {
   std::optional<BatchId> cleared_;  // what the janitor has done
 
   TimePoint doubt_since_{};
-  TimePoint last_join_{};
   TimePoint last_activity_{};
-  std::chrono::nanoseconds join_gap_ = std::chrono::seconds(1);
   std::chrono::nanoseconds end_cost_{0};
 };
 

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "coordination/seal_policy.hpp"
 #include "write_aside/unit_id.hpp"
 
 namespace write_aside::coordination {
@@ -15,8 +16,8 @@ class LaneDirectory {
   // A lane that nobody live owns and no other driver of this process has claimed. Claimed until unclaimed.
   virtual std::optional<LaneNumber> claim_lane() = 0;
   virtual void unclaim_lane(LaneNumber lane) = 0;
-  // Another driver could take a joiner at once; true if there is no other driver.
-  virtual bool other_lane_is_free(const LaneDriver& asking) = 0;
+  // The units that come, as seen by this driver. Takes no lock: drivers ask while they hold theirs.
+  virtual Demand demand(const LaneDriver& asking) = 0;
   // A lane may have become joinable, or a unit visible.
   virtual void lane_changed() = 0;
   // Work for the housekeeping thread: it looks again.

@@ -99,7 +99,7 @@ void LaneDriver::rest(Lock& lock, TimePoint until) {
 }
 
 Step LaneDriver::next_step() {
-  return lane_->next_step(context_.now(), directory_.other_lane_is_free(*this), draining_ > 0 || stopping_);
+  return lane_->next_step(context_.now(), directory_.demand(*this), draining_ > 0 || stopping_);
 }
 
 void LaneDriver::poke() {
@@ -140,35 +140,38 @@ void LaneDriver::begin_and_produce() {
 }
 
 void LaneDriver::end(ports::Ending ending) {
+  BatchId batch;
+  std::vector<MemberPointer> members;
   {
     const Lock producing(*producing_);
-    Lock lock(*lock_);
+    const Lock lock(*lock_);
     const Step::Kind expected = ending == ports::Ending::commit ? Step::Kind::commit : Step::Kind::abort;
     if (next_step().kind != expected) return;
-    const BatchId batch = lane_->batch();
-    const std::vector<MemberPointer> members = lane_->members();
+    batch = lane_->batch();
+    members = lane_->members();
     lane_->end_sent();
-    lock.unlock();
+  }
+  // While the lane is ending nobody begins or produces, so the producer is ours without `producing_`: with it, units
+  // that look for a place would queue up here instead of going to another lane.
+  const TimePoint begun = context_.now();
+  const ports::EndReport report = producer_->end(ending, context_.after(context_.options.commit_timeout));
+  const auto took = context_.now() - begun;
 
-    const TimePoint begun = context_.now();
-    const ports::EndReport report = producer_->end(ending, context_.after(context_.options.commit_timeout));
-    const auto took = context_.now() - begun;
-
-    lock.lock();
+  const bool settled = report.clean && ending == ports::Ending::commit;
+  {
+    const Lock lock(*lock_);
     lane_->ended(ending, report.clean, took);
     if (report.error) last_error_ = report.error;
-    const bool settled = report.clean && ending == ports::Ending::commit;
     if (settled) wake_all(members);
-    lock.unlock();
-    context_.notice({.kind = settled ? Notice::Kind::batch_settled : Notice::Kind::batch_broken,
-                     .lane = batch.epoch == 0  ? 0
-                             : members.empty() ? 0
-                                               : members.front()->key.lane,
-                     .batch = batch,
-                     .took = took,
-                     .text = report.error ? report.error->message : ""});
-    if (settled) directory_.wants_housekeeping();
   }
+  context_.notice({.kind = settled ? Notice::Kind::batch_settled : Notice::Kind::batch_broken,
+                   .lane = batch.epoch == 0  ? 0
+                           : members.empty() ? 0
+                                             : members.front()->key.lane,
+                   .batch = batch,
+                   .took = took,
+                   .text = report.error ? report.error->message : ""});
+  if (settled) directory_.wants_housekeeping();
   directory_.lane_changed();
 }
 
@@ -283,7 +286,7 @@ bool LaneDriver::may_join() {
 
 bool LaneDriver::has_open_batch() {
   const Lock lock(*lock_);
-  return lane_ && lane_->transaction_is_open();
+  return lane_ && lane_->transaction_is_open() && lane_->may_join(context_.now());
 }
 
 bool LaneDriver::is_open() {

@@ -25,6 +25,7 @@ bool is_refusal(ErrorCode code) {
 Result<MemberPointer> LaneDriver::try_join(const std::shared_ptr<const core::Publication>& publication,
                                            std::optional<LaneNumber> only) {
   const std::size_t bytes = publication->bytes();
+  if (!may_join()) return MemberPointer{};  // asked first, so as not to wait here for somebody else's production
   const Lock producing(*producing_);
   Lock lock(*lock_);
   if (only && (!is_held() || lane_->number() != *only)) return failure(lane_gone_error(*only));

@@ -2,6 +2,9 @@
 //
 // A lone unit never waits. Under load a batch is held open, since ending a stream transaction costs much the same
 // for one unit as for many: for some multiple of what ending the last one cost, unless nobody joins any more.
+//
+// Load is not seen in the joinings of the lane itself: a lane that seals too early has one unit a batch, far apart, and
+// would take that for a low load for ever, with every other unit waiting outside.
 #pragma once
 
 #include <algorithm>
@@ -10,27 +13,33 @@
 
 namespace write_aside::coordination {
 
+// What the coordinator knows of the units that come, to all its lanes.
+struct Demand {
+  std::chrono::nanoseconds arrival_gap = std::chrono::seconds(1);  // the mean of late
+  bool units_wait = false;                                         // for a place in any lane
+  bool other_lane_free = false;                                    // joiners have somewhere to go meanwhile
+};
+
 struct SealInput {
   using TimePoint = std::chrono::steady_clock::time_point;
   TimePoint begun;                    // when the stream transaction was begun
   TimePoint last_activity;            // last joining or decision
-  std::chrono::nanoseconds join_gap;  // smoothed time between two joinings
   std::chrono::nanoseconds end_cost;  // what ending the last stream transaction took
   std::uint32_t hold_multiple = 4;
   std::chrono::nanoseconds age_max;
-  bool full = false;             // size limits are reached
-  bool somebody_waits = false;   // for visibility, or for the lane to drain
-  bool other_lane_free = false;  // joiners have somewhere to go meanwhile
+  bool full = false;            // size limits are reached
+  bool somebody_waits = false;  // for visibility, or for the lane to drain
+  Demand demand;
 };
 
 // The time from which the batch is to be sealed; in the past: now.
 [[nodiscard]] inline SealInput::TimePoint seal_time(const SealInput& in) {
   if (in.full || in.somebody_waits) return in.begun;
-  const bool under_load = in.join_gap < 2 * in.end_cost;
+  const bool under_load = in.demand.units_wait || in.demand.arrival_gap < 2 * in.end_cost;
   if (!under_load) return in.begun;
   auto hold = in.hold_multiple * in.end_cost;
-  if (!in.other_lane_free) hold *= 2;
-  const auto idle = in.last_activity + std::max<std::chrono::nanoseconds>(2 * in.join_gap, in.end_cost);
+  if (!in.demand.other_lane_free) hold *= 2;
+  const auto idle = in.last_activity + std::max<std::chrono::nanoseconds>(2 * in.demand.arrival_gap, in.end_cost);
   return std::min({in.begun + hold, idle, in.begun + in.age_max});
 }
 

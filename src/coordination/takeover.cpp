@@ -113,7 +113,7 @@ Result<Adoption> adopt_lane(const Context& context, const Ownership& mine, const
     auto adopted = (*transaction)->adopt_all(mine.lane, {mine.epoch, 1});
     if (!adopted) return failure(adopted);
     row.stream_id = context.stream_id;
-    row.ledger_id = context.ledger_id;
+    if (!context.ledger_id.empty()) row.ledger_id = context.ledger_id;  // else what another process knew stays
     if (auto written = (*transaction)->write_lane(row, true); !written) return failure(written);
     const ports::CommitReply reply = (*transaction)->commit();
     if (reply.state == CommitState::in_doubt) return Adoption{Adoption::State::in_doubt};

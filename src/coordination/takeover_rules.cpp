@@ -14,7 +14,10 @@ std::optional<std::string> reason_to_halt(const TakeoverEvidence& evidence) {
     return "this is another stream than the one the lane was last used with (identity " + evidence.stream_id +
            ", expected " + row.stream_id + ")";
   }
-  if (!row.ledger_id.empty() && row.ledger_id != evidence.ledger_id) {
+  // A stream that cannot tell one incarnation of a topic from the next gives no id. A ledger that was made anew is then
+  // noticed by what is missing in it.
+  const bool ids_are_known = !row.ledger_id.empty() && !evidence.ledger_id.empty();
+  if (ids_are_known && row.ledger_id != evidence.ledger_id) {
     return "the ledger topic was deleted and made anew (identity " + evidence.ledger_id + ", expected " +
            row.ledger_id + ")";
   }

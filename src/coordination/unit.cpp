@@ -103,7 +103,7 @@ Outcome Unit::commit_rows_only() {
   ports::CommitReply reply = session_->commit(core_.context().after(core_.context().options.commit_timeout));
   switch (reply.state) {
     case ports::CommitReply::State::committed:
-      return Outcome::committed();
+      return Outcome::committed({}, std::move(reply.error));
     case ports::CommitReply::State::aborted:
       return Outcome::aborted(std::move(*reply.error));
     case ports::CommitReply::State::in_doubt:
@@ -187,6 +187,7 @@ Outcome Unit::conclude(const Core::Place& place, ports::CommitReply reply, Wait 
         return Outcome::in_doubt(key, std::move(*reply.error));
     }
   }
+  const auto warning = state == State::committed ? std::move(reply.error) : std::nullopt;
   if (wait == Wait::visible &&
       !place.driver->await_settled(place.member, context.after(context.options.visible_timeout))) {
     return Outcome::committed(key,
@@ -195,7 +196,7 @@ Outcome Unit::conclude(const Core::Place& place, ports::CommitReply reply, Wait 
                                                      " is committed, but its events are not visible yet; they will "
                                                      "be, see `write-aside status`"));
   }
-  return Outcome::committed(key);
+  return Outcome::committed(key, warning);
 }
 
 }  // namespace write_aside::coordination

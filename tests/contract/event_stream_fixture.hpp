@@ -59,18 +59,20 @@ class EventStreamContract : public testing::Test {
     return {.topic = topic, .partition = {}, .key = key, .value = value, .headers = {}, .timestamp_ms = 1};
   }
 
+  std::string name(const std::string& text) { return harness_.name(text); }
+
   void SetUp() override {
     stream_ = harness_.open();
     ASSERT_NE(stream_, nullptr);
-    create("orders", 4);
+    create(orders_, 4);
   }
   void create(const std::string& topic, std::int32_t partitions, bool compacted = false) {
     const auto made = stream_->create_topic({topic, partitions, compacted}, soon());
     ASSERT_TRUE(made.has_value()) << made.error().message;
   }
   ProducerPointer producer_of(const std::string& id, std::chrono::milliseconds time_out = 60s) {
-    auto producer = stream_->transactional_producer(id, time_out, deliveries_);
-    EXPECT_TRUE(producer.has_value());
+    auto producer = stream_->transactional_producer(name(id), time_out, deliveries_);
+    EXPECT_TRUE(producer.has_value()) << producer.error().message;
     return producer ? std::move(*producer) : nullptr;
   }
   ProducerPointer initialised(const std::string& id, std::chrono::milliseconds time_out = 60s) {
@@ -113,7 +115,7 @@ class EventStreamContract : public testing::Test {
                                         ports::Isolation isolation = ports::Isolation::read_committed,
                                         std::int64_t offset = ports::offset_beginning) {
     auto opened = stream_->reader({{topic, partition, offset}}, isolation);
-    EXPECT_TRUE(opened.has_value());
+    EXPECT_TRUE(opened.has_value()) << opened.error().message;
     return opened ? std::move(*opened) : nullptr;
   }
   // Reads `count` records, or what comes within the harness's patience.
@@ -121,7 +123,7 @@ class EventStreamContract : public testing::Test {
     std::vector<ports::StoredRecord> records;
     for (const auto deadline = soon(); records.size() < count && Clock::now() < deadline;) {
       auto more = reader.poll(count - records.size(), deadline);
-      EXPECT_TRUE(more.has_value());
+      EXPECT_TRUE(more.has_value()) << more.error().message;
       if (!more) break;
       std::move(more->begin(), more->end(), std::back_inserter(records));
     }
@@ -132,6 +134,25 @@ class EventStreamContract : public testing::Test {
     Values values;
     for (const ports::StoredRecord& one : records) values.push_back(one.value.value_or("(null)"));
     return values;
+  }
+  // The committed values of a partition become exactly these. A stream may answer the end of a transaction a moment
+  // before readers can see it.
+  void expect_committed(const std::string& topic, std::int32_t partition, const Values& values) {
+    Values seen = committed(topic, partition);
+    for (const auto deadline = soon(); seen != values && Clock::now() < deadline;) {
+      Harness::pass(1ms);
+      seen = committed(topic, partition);
+    }
+    EXPECT_EQ(seen, values);
+  }
+  // Until the committed end of a partition is above `offset`.
+  ports::EventStream::Bounds bounds_beyond(const std::string& topic, std::int32_t partition, std::int64_t offset) {
+    ports::EventStream::Bounds bounds;
+    await([&] {
+      bounds = stream_->bounds(topic, partition, ports::Isolation::read_committed).value();
+      return bounds.end > offset;
+    });
+    return bounds;
   }
   // All committed values of a partition: those below its committed end.
   Values committed(const std::string& topic, std::int32_t partition) {
@@ -163,6 +184,8 @@ class EventStreamContract : public testing::Test {
   }
 
   Harness harness_;
+  const std::string orders_ = harness_.name("orders");  // made before each test, with 4 partitions
+  const std::string ledger_ = harness_.name("ledger");
   RecordedDeliveries deliveries_;
   std::shared_ptr<ports::EventStream> stream_;
   std::uint64_t token_ = 0;

@@ -14,9 +14,11 @@ class FakeStreamHarness {
  public:
   static constexpr bool shows_uncommitted = true;
   static constexpr bool compacts_at_once = compacts;
+  static constexpr std::chrono::milliseconds shortest_time_out{100};
   static std::chrono::milliseconds patience() { return 10s; }
   static void pass(std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }
 
+  static std::string name(std::string text) { return text; }
   std::shared_ptr<ports::EventStream> open() {
     return std::make_shared<support::FakeEventStream>(state_, ports::system_runtime());
   }

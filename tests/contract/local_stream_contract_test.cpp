@@ -19,6 +19,7 @@ class LocalStreamHarness {
  public:
   static constexpr bool shows_uncommitted = true;
   static constexpr bool compacts_at_once = true;
+  static constexpr std::chrono::milliseconds shortest_time_out{100};
   static std::chrono::milliseconds patience() { return 10s; }
   static void pass(std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }
 
@@ -30,6 +31,7 @@ class LocalStreamHarness {
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
   }
+  static std::string name(std::string text) { return text; }
   std::shared_ptr<ports::EventStream> open() {
     auto opened = local_stream::open((folder_ / "stream.events").string());
     EXPECT_TRUE(opened.has_value()) << opened.error().message;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Stops `write-aside apply` at random moments, lets another process take over, wakes the first, and asks the oracle.
 
-  pause_loop.py --program PATH [--units N] [--rounds N] [--stores N] [--workers N]
+  pause_loop.py --program PATH [--units N] [--rounds N] [--stores N]
 
 Half of the stores have one lane and two inputs, the others have several lanes, and both processes apply the same input.
 A round: the first process works and is stopped (SIGSTOP); the second one starts and takes the first one's lane once its
@@ -45,6 +45,7 @@ GOES_ON_MAX = 0.003
 ACTIONS = ("wake", "wake", "wake_late", "exchange", "die")
 BATCHES = ("1", "1", "10", "100")
 WAITS = ("decided", "visible")
+WORKERS = ("1", "4")
 FINISHES_MAX = 40
 
 
@@ -164,8 +165,8 @@ class Input:
         if not follows and (self.job is None or self.pair_progress() >= self.pair.options.units):
             self.next_input()
         self.progress = self.pair_progress()
-        self.job.start("--workers", str(self.pair.options.workers), "--batch", self.pair.random.choice(BATCHES),
-                       "--wait", self.pair.random.choice(WAITS))
+        choice = self.pair.random.choice
+        self.job.start("--workers", choice(self.pair.options.workers), "--batch", choice(BATCHES), "--wait", choice(WAITS))
 
     def pair_progress(self):
         progress = self.pair.stores.progress(self.job.source)
@@ -197,7 +198,7 @@ def parse_options(rounds, stores, workers):
     parser.add_argument("--units", type=int, default=2_000, help="of each input")
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--stores", type=int, default=stores)
-    parser.add_argument("--workers", type=int, default=workers)
+    parser.add_argument("--workers", nargs="+", default=workers, help="drawn anew for each process")
     campaigns.add_options(parser, seconds_max=240)
     options = parser.parse_args()
     options.rounds = int(options.rounds * campaigns.factor())
@@ -231,7 +232,7 @@ def run_pairs(options, folder, make_stores):
     return {"problems": problems, "rounds": dict(counts), "oracle": dict(totals)}
 
 
-def main(make_stores=Stores, rounds=6, stores=4, workers=1):
+def main(make_stores=Stores, rounds=6, stores=4, workers=WORKERS):
     options = parse_options(rounds, stores, workers)
     campaigns.run("pause-loop", options.seed, lambda folder: run_pairs(options, folder, make_stores))
 

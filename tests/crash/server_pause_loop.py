@@ -17,4 +17,4 @@ from server_stores import Addresses, ServerStores  # noqa: E402
 
 if __name__ == "__main__":
     pause_loop.main(lambda program, folder, lanes: ServerStores(program, folder, lanes, Addresses.given()),
-                    rounds=7, stores=8, workers=4)
+                    rounds=7, stores=8, workers=("4",))

@@ -41,7 +41,7 @@ class LaneTest : public ::testing::Test {
     return member;
   }
 
-  Step::Kind step() { return lane.next_step(now, true, false).kind; }
+  Step::Kind step() { return lane.next_step(now, {.other_lane_free = true}, false).kind; }
 
   void end(ports::Ending ending, bool clean) {
     lane.end_sent();
@@ -380,7 +380,7 @@ TEST_F(LaneTest, T5_ProducesAdoptedUnitsAsTheFirstMembersOfBatchOne) {
   Lane heir(5, limits);
   heir.open(8, "heir", std::nullopt, 0, {adopted});
   EXPECT_FALSE(heir.may_join(now)) << "it opens for new members afterwards";
-  ASSERT_EQ(heir.next_step(now, true, false).kind, Step::Kind::begin);
+  ASSERT_EQ(heir.next_step(now, {.other_lane_free = true}, false).kind, Step::Kind::begin);
   heir.begun(now);
   EXPECT_EQ(heir.batch(), (BatchId{8, 1}));
   EXPECT_EQ(heir.unproduced(), std::vector{adopted});

@@ -12,16 +12,15 @@ SealInput under_load() {
   const SealInput::TimePoint begun = SealInput::TimePoint{} + 1h;
   return {.begun = begun,
           .last_activity = begun + 1ms,
-          .join_gap = 1ms,
           .end_cost = 2ms,
           .hold_multiple = 4,
           .age_max = 100ms,
-          .other_lane_free = true};
+          .demand = {.arrival_gap = 1ms, .other_lane_free = true}};
 }
 
 TEST(SealPolicy, B1_SealsALoneUnitAtOnce) {
   SealInput in = under_load();
-  in.join_gap = 500ms;
+  in.demand.arrival_gap = 500ms;
   EXPECT_EQ(seal_time(in), in.begun);
 }
 
@@ -34,7 +33,7 @@ TEST(SealPolicy, B1_HoldsABatchUnderLoadForAMultipleOfTheCostOfEnding) {
 TEST(SealPolicy, B1_HoldsLongerWhileNoOtherLaneIsFree) {
   SealInput in = under_load();
   in.last_activity = in.begun + 20ms;
-  in.other_lane_free = false;
+  in.demand.other_lane_free = false;
   EXPECT_EQ(seal_time(in), in.begun + 16ms);
 }
 

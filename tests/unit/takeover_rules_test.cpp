@@ -74,6 +74,17 @@ TEST_F(HaltTest, T4_HaltsOnALedgerThatWasMadeAnew) {
   ledger_id = "other";
   EXPECT_TRUE(reason(BatchId{5, 10}, true));
 }
+TEST_F(HaltTest, T4_ComparesNoLedgerIdThatTheStreamCannotTell) {
+  ledger_id = "";
+  EXPECT_FALSE(reason(BatchId{5, 10}, true));
+  ledger_id = "ledger";
+  row.ledger_id.clear();
+  EXPECT_FALSE(reason(BatchId{5, 10}, true));
+}
+TEST_F(HaltTest, T4_HaltsOnALedgerThatWasMadeAnewWithoutAnIdToo) {
+  ledger_id = "";
+  EXPECT_TRUE(reason(std::nullopt, false));
+}
 TEST_F(HaltTest, T4_GoesOnOnALaneThatWasNeverUsed) {
   row.settled.reset();
   row.stream_id.clear();

@@ -51,9 +51,10 @@ struct StoredRecord {
 
 struct TopicInfo {
   std::string name;
-  std::string id;  // of this incarnation of the topic
+  std::string id;  // of this incarnation of the topic; empty: the stream cannot tell
   std::int32_t partitions = 0;
   bool compacted = false;
+  std::vector<std::string> warnings = {};  // settings under which acknowledged records may be lost, for the operator
 };
 
 struct TopicSpec {
