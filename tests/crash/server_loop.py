@@ -148,7 +148,8 @@ class Shop:
     def audit(self):
         """The program's own audit must agree with the oracle; it does not know of units that never committed."""
         for source, path in self.stores.inputs if not self.reporting_jobs else ():
-            audited = self.stores.run("verify", str(path), "--source", source)
+            topics = [f"--topic={topic}" for topic in self.stores.form.topics()]
+            audited = self.stores.run("verify", str(path), "--source", source, *topics)
             if audited.returncode != 0:
                 raise RuntimeError(f"verify of {source} finds what the oracle does not: {audited.stdout}{audited.stderr}")
 

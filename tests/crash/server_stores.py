@@ -70,8 +70,11 @@ class ServerStores:
         return [self.program, "--database", database, "--stream", stream, *words]
 
     def run(self, *words):
-        return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=SECONDS_MAX,
-                              env=self.environment)
+        try:
+            return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=SECONDS_MAX,
+                                  env=self.environment)
+        except subprocess.TimeoutExpired as expired:
+            raise RuntimeError(f"{words[0]} did not end within {SECONDS_MAX} s: {expired.stdout}{expired.stderr}") from None
 
     def add_input(self, source, units, first_order, prefix, seed, customers=make_input.CUSTOMERS):
         path = self.folder / f"{source}.jsonl"
