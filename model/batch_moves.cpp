@@ -116,6 +116,13 @@ void b4_no_answer(const State& state, int p, Moves& moves) {
   if (next != nullptr) distrust_producer(next->processes[p], moves.settings);
 }
 
+void b4_delivery_failed(const State& state, int p, Moves& moves) {
+  const Process& mine = state.processes[p];
+  if (mine.phase != Phase::open || mine.transaction != ClientTransaction::produced) return;
+  State* next = moves.fault(state, {"b4_distrust", static_cast<Byte>(p), nobody, "a delivery failed"});
+  if (next != nullptr) distrust_producer(next->processes[p], moves.settings);
+}
+
 // KAFKA-17754: the client repeats its request, and the first copy arrives later, whenever it likes.
 void b4_send_twice(const State& state, int p, Moves& moves) {
   const Process& mine = state.processes[p];
@@ -158,7 +165,7 @@ void b4_read_ledger(const State& state, int p, Moves& moves) {
   const Batch last = state.stream.last.batch;
   if (last.epoch > mine.epoch || (mine.settled != 0 && last < Batch{mine.epoch, mine.settled})) {
     State& next = moves.to(state, {"b4_read_ledger", process, nobody, "a reason to halt"});
-    if (is_mine(state, p)) check_halt(next);  // else the lane row refuses it
+    if (is_mine(state, p) && rules.keep(Rule::t4_halts)) check_halt(next);  // not mine: the lane row refuses it
     return lose_lane(next, p);
   }
   const bool covered = mine.transaction != ClientTransaction::closed && last == Batch{mine.epoch, mine.n} &&
@@ -178,6 +185,7 @@ void batch_moves(const State& state, int process, Moves& moves) {
   b3_carry(state, process, moves);
   b2_b3_ended(state, process, moves);
   b4_no_answer(state, process, moves);
+  b4_delivery_failed(state, process, moves);
   b4_send_twice(state, process, moves);
   b4_initialise(state, process, moves);
   b4_read_lane_row(state, process, moves);

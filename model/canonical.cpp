@@ -58,25 +58,28 @@ int compare(const State& state, Byte left, Byte right) {
 
 }  // namespace
 
-Order make_canonical(State& state, const Settings& settings) {
+Places make_canonical(State& state, const Settings& settings) {
   for (Process& process : state.processes) tidy_process(process);
   forget_names(state);
   for (int u = 0; u < state.begun; ++u) forget_unit(state, u);
   if (state.stream.last.batch <= state.lane.settled) state.stream.last.first = nobody;
 
-  Order order{};
-  for (Byte p = 0; p < processes_max; ++p) order[p] = p;
-  const auto end = order.begin() + settings.bounds.processes;
-  std::stable_sort(order.begin(), end, [&](Byte left, Byte right) { return compare(state, left, right) < 0; });
+  Places places{};
+  for (Byte p = 0; p < processes_max; ++p) places[p] = p;
+  for (int sorted = 1; sorted < settings.bounds.processes; ++sorted) {
+    for (int p = sorted; p > 0 && compare(state, places[p], places[p - 1]) < 0; --p)
+      std::swap(places[p], places[p - 1]);
+  }
+  if (std::is_sorted(places.begin(), places.end())) return places;
   const std::array<Process, processes_max> processes = state.processes;
   const Byte owner = state.lane.owner;
   const Byte holder = state.stream.holder;
   for (Byte p = 0; p < processes_max; ++p) {
-    state.processes[p] = processes[order[p]];
-    if (owner == order[p]) state.lane.owner = p;
-    if (holder == order[p]) state.stream.holder = p;
+    state.processes[p] = processes[places[p]];
+    if (owner == places[p]) state.lane.owner = p;
+    if (holder == places[p]) state.stream.holder = p;
   }
-  return order;
+  return places;
 }
 
 std::uint64_t fingerprint(const State& state) {

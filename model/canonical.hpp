@@ -8,10 +8,10 @@
 
 namespace write_aside::model {
 
-// canonical process i was process order[i] of the state before.
-using Order = std::array<Byte, processes_max>;
+// canonical process i was process places[i] of the state before.
+using Places = std::array<Byte, processes_max>;
 
-Order make_canonical(State& state, const Settings& settings);
+Places make_canonical(State& state, const Settings& settings);
 
 [[nodiscard]] std::uint64_t fingerprint(const State& state);
 

@@ -2,12 +2,13 @@
 // the end of a run can show is checked in every state that has no successor.
 #pragma once
 
+#include "rules.hpp"
 #include "state.hpp"
 
 namespace write_aside::model {
 
 // No orphan, no duplicate, order: called when the event of `unit` becomes visible.
-void check_visible(State& state, int unit, bool strict_order);
+void check_visible(State& state, int unit, Order promised);
 
 // Honest outcomes: called when a caller is told `committed` or `aborted`.
 void check_report(State& state, int unit, bool committed);

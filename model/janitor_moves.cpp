@@ -34,8 +34,7 @@ int clear_rows(State& state, int p, const Rules& rules) {
   }
   for (int u = 0; u < units_max; ++u) {
     const Unit& unit = state.units[u];
-    const bool epoch = unit.key.epoch == mine.epoch ||
-                       (unit.key.epoch < mine.epoch && !rules.keep(Rule::j_own_epoch));
+    const bool epoch = unit.key.epoch == mine.epoch || (unit.key.epoch < mine.epoch && !rules.keep(Rule::j_own_epoch));
     const bool adopted = unit.adopted && rules.keep(Rule::j_never_adopted);
     if (!unit.undelivered() || !epoch || unit.key.n > mine.settled || adopted) continue;
     delete_row(state, u);
@@ -74,9 +73,10 @@ void j_janitor(const State& state, int p, Moves& moves) {
   const bool owned = mine.phase >= Phase::open && mine.phase <= Phase::recovering_ledger;
   if (!owned || lane_is_locked(state, moves.settings)) return;
   const Byte process = static_cast<Byte>(p);
-  if (!is_mine(state, p) && moves.settings.rules.keep(Rule::j_mine)) {
+  if (!is_mine(state, p)) {
     // The heartbeat finds out as well.
-    return lose_lane(moves.to(state, {"b5_lose_lane", process, nobody, "the heartbeat finds another owner"}), p);
+    lose_lane(moves.to(state, {"b5_lose_lane", process, nobody, "the heartbeat finds another owner"}), p);
+    if (moves.settings.rules.keep(Rule::j_mine)) return;
   }
   bool owes = false;
   for (int u = 0; u < units_max; ++u) owes = owes || is_owed(mine, u);
@@ -106,11 +106,16 @@ void j_janitor(const State& state, int p, Moves& moves) {
   }
 }
 
+bool knows_every_member(const Process& mine) {
+  return std::all_of(mine.members.begin(), mine.members.begin() + mine.count,
+                     [&mine](int u) { return mine.is[u] == Member::committed; });
+}
+
 // D4: the retention is over. It outlasts any doubt of the owner's own, which would otherwise stay for ever.
 void d4_purge(const State& state, int p, Moves& moves) {
   const Process& mine = state.processes[p];
-  if (mine.phase != Phase::open || !is_mine(state, p) || waits_for_evidence(mine)) return;
-  if (lane_is_locked(state, moves.settings)) return;
+  if (mine.phase != Phase::open || !is_mine(state, p) || lane_is_locked(state, moves.settings)) return;
+  if (moves.settings.rules.keep(Rule::d4_outlasts_doubts) && !knows_every_member(mine)) return;
   const auto old = [](const Unit& unit) { return (unit.row && unit.delivered) || unit.tombstone; };
   if (std::none_of(state.units.begin(), state.units.end(), old)) return;
   State* next = moves.fault(state, {"d4_purge", static_cast<Byte>(p), nobody, "the retention is over"});

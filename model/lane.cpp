@@ -23,9 +23,8 @@ bool is_undelivered(const Unit& unit, const Settings& settings) {
 }
 
 bool has_undelivered_below(const State& state, Byte epoch, const Settings& settings) {
-  return std::any_of(state.units.begin(), state.units.end(), [&](const Unit& unit) {
-    return is_undelivered(unit, settings) && unit.label.epoch < epoch;
-  });
+  return std::any_of(state.units.begin(), state.units.end(),
+                     [&](const Unit& unit) { return is_undelivered(unit, settings) && unit.label.epoch < epoch; });
 }
 
 bool is_member(const Process& process, int unit) {

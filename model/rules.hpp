@@ -33,6 +33,7 @@ enum class Rule {
   d2_tombstone_is_delivered,  // T4 and W pass it over
   d4_keep_row_in_doubt,
   d4_watermark,
+  d4_outlasts_doubts,  // the retention is longer than any doubt of a live owner
   j_own_epoch,
   j_count,  // the number of rows must be the number settled
   j_never_adopted,
@@ -41,6 +42,7 @@ enum class Rule {
   t2_fence,
   t3_fence,
   t4_mine,
+  t4_halts,             // T4, B4: a lane whose stores contradict each other is halted
   t4_halt_behind_mine,  // the reasons to halt are looked at after the lane row is locked and found to be mine
   t4_deliver_covered,
   t4_cover_one_epoch,  // S covers rows of its own epoch only
@@ -53,8 +55,8 @@ enum class Rule {
   w_key_order,
   w_condition,
   w_lane_lock,
-  w_doubt_blocks,   // an adoption in doubt stays a member
-  w_nobody_joins,   // ... between an adoption's start and its production
+  w_doubt_blocks,    // an adoption in doubt stays a member
+  w_nobody_joins,    // ... between an adoption's start and its production
   s_insert_refused,  // strict_order: the journal INSERT inserts nothing while an older row is undelivered
   count
 };
@@ -76,9 +78,12 @@ struct Bounds {
   int faults = 3;
 };
 
+// The order that is promised on a lane. The owners' is that of strict_order.
+enum class Order { none, within_epoch, over_owners };
+
 struct Settings {
-  Bounds bounds;
-  bool strict_order = true;
+  Bounds bounds = {};
+  Order order = Order::over_owners;
   Rules rules = {};
 };
 

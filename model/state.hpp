@@ -29,7 +29,7 @@ struct LedgerRecord {
   Byte first = nobody;
 };
 
-enum class Violation : Byte { none, orphan, lost, duplicate, dishonest, disorder, false_halt, stuck };
+enum class Violation : Byte { none, orphan, lost, undelivered, duplicate, dishonest, disorder, false_halt, stuck };
 
 // ---- The database -----------------------------------------------------------------------------------------------
 
@@ -45,9 +45,9 @@ struct Unit {
   bool adopted = false;
   bool delivered = false;
   bool tombstone = false;
-  bool key_changed = false;    // by a mutant
+  bool key_changed = false;      // by a mutant
   bool journal_missing = false;  // COMMIT goes out though the INSERT inserted nothing; a mutant
-  bool told_in_doubt = false;  // to the caller, who may ask again from anywhere
+  bool told_in_doubt = false;    // to the caller, who may ask again from anywhere
   bool asked = false;
   Byte after = 0;  // units (a bit each) that had committed when it joined, so it may depend on them
 

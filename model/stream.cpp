@@ -68,7 +68,7 @@ void complete_commit(State& state, const Settings& settings) {
   Stream& stream = state.stream;
   for (int i = 0; i < stream.count; ++i) {
     const int unit = stream.contents[i];
-    check_visible(state, unit, settings.strict_order);
+    check_visible(state, unit, settings.order);
     stream.visible = static_cast<Byte>(stream.visible | (1u << unit));
   }
   if (stream.pending.batch.epoch != 0) {

@@ -90,8 +90,7 @@ void w_adopted(const State& state, int p, Moves& moves) {
   if (mine.phase == Phase::ending || is_completing(state, p)) return;
   const int u = mine.adopted_unit;
   const bool answered = mine.is[u] == Member::adopting;
-  const bool changed =
-      answered ? mine.adoption == Adoption::changed : state.units[u].label == mine.adoption_label;
+  const bool changed = answered ? mine.adoption == Adoption::changed : state.units[u].label == mine.adoption_label;
   State& next = moves.to(state, {"w_adopted", static_cast<Byte>(p), static_cast<Byte>(u),
                                  changed ? "is a member" : "did not change the row"});
   Process& adopter = next.processes[p];

@@ -84,7 +84,7 @@ struct Adopted {
 // T4's statements, with the lane row locked. Returns what T5 is to produce.
 Adopted adopt(State& state, Byte epoch, const LedgerRecord& ledger, const Settings& settings) {
   const Rules& rules = settings.rules;
-  if (has_reason_to_halt(state, ledger)) check_halt(state);
+  if (rules.keep(Rule::t4_halts) && has_reason_to_halt(state, ledger)) check_halt(state);
   Adopted adopted;
   std::array<int, units_max> order = {};
   std::iota(order.begin(), order.end(), 0);
@@ -143,8 +143,8 @@ void t4_adopt(const State& state, int p, Moves& moves) {
     (void)adopt(*lost, mine.epoch, mine.ledger, settings);
   }
   if (known && settings.rules.keep(Rule::t4_reply_to_each_statement)) return;
-  State* lost = moves.fault(state, {"t4_adopt", process, nobody, known ? "not answered, its session is left behind"
-                                                                       : "lost, but taken for done"});
+  State* lost = moves.fault(state, {"t4_adopt", process, nobody,
+                                    known ? "not answered, its session is left behind" : "lost, but taken for done"});
   if (lost == nullptr) return;
   if (known) {
     lost->processes[p].left_behind = mine.epoch;

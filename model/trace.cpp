@@ -27,8 +27,9 @@ std::string circumstances(const State& state, const Move& move) {
   return words;
 }
 
-std::string line(const State& state, const Move& move, const Order& names) {
-  std::string words = move.process == nobody ? "   " : std::string(1, static_cast<char>('A' + names[move.process])) + "  ";
+std::string line(const State& state, const Move& move, const Places& names) {
+  std::string words =
+      move.process == nobody ? "   " : std::string(1, static_cast<char>('A' + names[move.process])) + "  ";
   words += move.rule;
   words.resize(std::max<std::size_t>(words.size() + 1, 22), ' ');
   if (move.unit != nobody) words += "u" + std::to_string(move.unit) + ": ";
@@ -51,10 +52,10 @@ std::vector<std::string> Path::describe(std::uint32_t index, const Settings& set
   std::reverse(choices.begin(), choices.end());
 
   // Processes change their places in canonical states; in the trace they keep their names.
-  Order names{0, 1, 2};
-  const auto follow = [&names](const Order& order) {
-    const Order before = names;
-    for (int i = 0; i < processes_max; ++i) names[i] = before[order[i]];
+  Places names{0, 1, 2};
+  const auto follow = [&names](const Places& places) {
+    const Places before = names;
+    for (int i = 0; i < processes_max; ++i) names[i] = before[places[i]];
   };
   State state = initial_state(settings);
   follow(make_canonical(state, settings));

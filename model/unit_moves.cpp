@@ -25,40 +25,50 @@ Byte committed_units(const State& state) {
   return static_cast<Byte>(set);
 }
 
-// C2 to C4. Production and vote are one step: between them only what c4_withdraw covers can happen.
-void c2_join(const State& state, int p, Moves& moves) {
-  const Settings& settings = moves.settings;
-  if (state.begun == settings.bounds.units || !may_join(state, p, settings)) return;
-  if (settings.strict_order && settings.rules.keep(Rule::s_insert_refused) &&
-      has_undelivered_below(state, state.processes[p].epoch, settings)) {
-    return;  // the INSERT would insert nothing; the caller runs the unit again after the sweep
-  }
-  const int u = state.begun;
-  State& next = moves.to(state, {"c2_join", static_cast<Byte>(p), static_cast<Byte>(u), "produced and acknowledged"});
-  Process& mine = next.processes[p];
-  Unit& unit = next.units[u];
-  ++next.begun;
+// The next unit joins the open batch, and its events are produced. False: that was refused, and the unit is over.
+bool join(State& state, int p, const Settings& settings) {
+  Process& mine = state.processes[p];
+  const int u = state.begun++;
+  Unit& unit = state.units[u];
   if (mine.transaction == ClientTransaction::closed) begin_batch(mine, settings);
   const Batch batch{mine.epoch, mine.n};
-  unit.member = next_member_number(next, batch);
+  unit.member = next_member_number(state, batch);
   unit.key = unit.label = batch;
   unit.after = committed_units(state);
   unit.decision = Decision::open;
   add_member(mine, u, Member::joined);
-  if (produce(next, p, u, settings)) return;
-  leave_batch(mine, u, settings);
-  roll_back(next, u);
-  check_report(next, u, false);
+  return produce(state, p, u, settings);
+}
+
+void withdraw(State& state, int p, int u, const Settings& settings) {
+  roll_back(state, u);
+  check_report(state, u, false);
+  leave_batch(state.processes[p], u, settings);
+}
+
+// C2 to C4. Production and vote are one step: between them only what c4_withdraw covers can happen.
+void c2_join(const State& state, int p, Moves& moves) {
+  const Settings& settings = moves.settings;
+  if (state.begun == settings.bounds.units || !may_join(state, p, settings)) return;
+  const Byte process = static_cast<Byte>(p);
+  const int u = state.begun;
+  if (settings.order == Order::over_owners && settings.rules.keep(Rule::s_insert_refused) &&
+      has_undelivered_below(state, state.processes[p].epoch, settings)) {
+    // The journal INSERT inserts nothing. A caller may learn that once; else he waits for the sweep.
+    State* refused = moves.fault(state, {"c2_join", process, state.begun, "refused by strict_order"});
+    if (refused == nullptr) return;
+    (void)join(*refused, p, settings);
+    return withdraw(*refused, p, u, settings);
+  }
+  State& next = moves.to(state, {"c2_join", process, state.begun, "produced and acknowledged"});
+  if (!join(next, p, settings)) withdraw(next, p, u, settings);
 }
 
 // C4: no acknowledgement in time, or the journal INSERT failed.
 void c4_withdraw(const State& state, int p, int u, Moves& moves) {
   if (state.processes[p].is[u] != Member::joined) return;
   State* next = moves.fault(state, {"c4_withdraw", static_cast<Byte>(p), static_cast<Byte>(u), "rolls back"});
-  if (next == nullptr) return;
-  roll_back(*next, u);
-  check_report(*next, u, false);
-  leave_batch(next->processes[p], u, moves.settings);
+  if (next != nullptr) withdraw(*next, p, u, moves.settings);
 }
 
 void c5_commit(const State& state, int p, int u, Moves& moves) {
