@@ -62,7 +62,6 @@ Places make_canonical(State& state, const Settings& settings) {
   for (Process& process : state.processes) tidy_process(process);
   forget_names(state);
   for (int u = 0; u < state.begun; ++u) forget_unit(state, u);
-  if (state.stream.last.batch <= state.lane.settled) state.stream.last.first = nobody;
 
   Places places{};
   for (Byte p = 0; p < processes_max; ++p) places[p] = p;

@@ -18,7 +18,7 @@ namespace write_aside::model {
 
 namespace {
 
-constexpr std::uint64_t states_max = 250'000'000;  // about 6 GB without the graph of moves
+constexpr std::uint64_t states_max = 150'000'000;  // bounds the memory: about 6 GB
 
 struct Job {
   std::string name;
@@ -164,7 +164,7 @@ int usage() {
 
 }  // namespace
 
-int main(const std::vector<std::string>& arguments) {
+int run_program(const std::vector<std::string>& arguments) {
   constexpr unsigned thread_count = 2;  // each search may need a gigabyte
   const std::string first = arguments.empty() ? "" : arguments[0];
   if (arguments.empty() || (arguments.size() == 1 && first == "--traces")) {
@@ -186,4 +186,4 @@ int main(const std::vector<std::string>& arguments) {
 
 }  // namespace write_aside::model
 
-int main(int count, char** words) { return write_aside::model::main({words + 1, words + count}); }
+int main(int count, char** words) { return write_aside::model::run_program({words + 1, words + count}); }

@@ -1,6 +1,7 @@
 // The rules of docs/protocol.md, one bit each. The faithful model keeps them all; a mutant leaves some out.
 //
-// A rule is named after the letter and number that it has in the protocol and in the code.
+// A rule is named after the letter and number that it has in the protocol and in the code; `k` is the key, `s`
+// strict_order.
 #pragma once
 
 #include <bitset>
@@ -10,9 +11,9 @@
 namespace write_aside::model {
 
 enum class Rule {
-  k_never_changes,  // K: the journal's primary key
-  k_without_label,  // the label is no part of the key
-  c4_vote_first,    // COMMIT is sent only with a valid vote
+  k_never_changes,  // k: the key of a journal row
+  k_without_label,
+  c4_vote_first,  // COMMIT is sent only with a valid vote
   c5_journal_row_first,
   c5_lost_reply_is_in_doubt,
   b2_all_members_decided,

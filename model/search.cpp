@@ -19,15 +19,16 @@ using Index = std::uint32_t;  // of a state, in the order of discovery
 // million states the chance of that is about one in 100,000.
 class SeenStates {
  public:
-  SeenStates() : fingerprints_(1 << 16), indices_(1 << 16) {}
+  // Without indices a known state is known as 0; that saves a third of the memory.
+  explicit SeenStates(bool with_indices) : fingerprints_(1 << 16), indices_(with_indices ? 1 << 16 : 0) {}
 
   // The index under which it is known already; or none, and then it is known as `index`.
   std::optional<Index> find_or_add(std::uint64_t fingerprint, Index index) {
     if (count_ * 3 > fingerprints_.size() * 2) grow();
     const std::size_t place = find(fingerprint);
-    if (fingerprints_[place] == fingerprint) return indices_[place];
+    if (fingerprints_[place] == fingerprint) return indices_.empty() ? 0 : indices_[place];
     fingerprints_[place] = fingerprint;
-    indices_[place] = index;
+    if (!indices_.empty()) indices_[place] = index;
     ++count_;
     return std::nullopt;
   }
@@ -42,14 +43,14 @@ class SeenStates {
 
   void grow() {
     std::vector<std::uint64_t> fingerprints(fingerprints_.size() * 2);
-    std::vector<Index> indices(fingerprints.size());
+    std::vector<Index> indices(indices_.size() * 2);
     fingerprints.swap(fingerprints_);
     indices.swap(indices_);
     for (std::size_t i = 0; i < fingerprints.size(); ++i) {
       if (fingerprints[i] == 0) continue;
       const std::size_t place = find(fingerprints[i]);
       fingerprints_[place] = fingerprints[i];
-      indices_[place] = indices[i];
+      if (!indices_.empty()) indices_[place] = indices[i];
     }
   }
 
@@ -95,7 +96,8 @@ class Explorer {
       : settings_(settings),
         moves_(settings_),
         states_max_(std::min<std::uint64_t>(states_max, std::numeric_limits<Index>::max() - 1)),
-        wants_graph_(check_that_runs_end) {}
+        wants_graph_(check_that_runs_end),
+        seen_(check_that_runs_end) {}
 
   Search run() {
     State first = initial_state(settings_);
