@@ -6,7 +6,6 @@
 
 #include <bitset>
 #include <cstddef>
-#include <initializer_list>
 
 namespace write_aside::model {
 
