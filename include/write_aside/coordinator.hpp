@@ -63,7 +63,7 @@ struct CoordinatorOptions {
 
   std::uint32_t batch_members_max = 1'000;
   std::uint64_t batch_bytes_max = 16ull << 20;
-  std::chrono::milliseconds batch_age_max{100};
+  std::chrono::milliseconds batch_age_max{30};  // bounds what a batch that is held open costs in visibility
   std::uint32_t batch_hold_multiple = 4;  // under load: hold a batch open this many times what ending the last one cost
 
   Observer* observer = nullptr;       // outlives the coordinator

@@ -30,7 +30,6 @@ Outcome roll_back(ports::Session& session, Error error) {
 DirectPublisher::DirectPublisher(const Context& context)
     : context_(context),
       lock_(context.runtime.mutex()),
-      arrived_(context.runtime.condition()),
       transactional_prefix_("write-aside.direct." + std::to_string(context.runtime.random()) + '.') {}
 
 Result<std::unique_ptr<DirectPublisher>> DirectPublisher::open(const Context& context) {
@@ -53,6 +52,7 @@ Outcome DirectPublisher::commit_after_acknowledgement(ports::Session& session, c
   envelope.add(publication, nullptr);
   const std::uint64_t token = expect_delivery();
   if (auto produced = producer_->produce(envelope.records(), token); !produced) {
+    forget_delivery(token);
     return roll_back(session, produced.error());
   }
   if (auto delivered = await_delivery(token); !delivered) {
@@ -87,7 +87,11 @@ Outcome DirectPublisher::commit_both(ports::TransactionalProducer& producer, por
   envelope.add(publication, nullptr);
   const std::uint64_t token = expect_delivery();
   auto voted = producer.produce(envelope.records(), token);
-  if (voted) voted = await_delivery(token);
+  if (voted) {
+    voted = await_delivery(token);
+  } else {
+    forget_delivery(token);
+  }
   if (!voted) return roll_back(session, voted.error());
 
   const TimePoint deadline = context_.after(context_.options.commit_timeout);
@@ -115,15 +119,22 @@ Outcome DirectPublisher::commit_both(ports::TransactionalProducer& producer, por
 
 std::uint64_t DirectPublisher::expect_delivery() {
   const Lock lock(*lock_);
-  awaited_.emplace(++last_token_, std::nullopt);
+  awaited_.emplace(++last_token_, Awaited{});
   return last_token_;
+}
+
+void DirectPublisher::forget_delivery(std::uint64_t token) {
+  const Lock lock(*lock_);
+  awaited_.erase(token);
 }
 
 Result<void> DirectPublisher::await_delivery(std::uint64_t token) {
   const TimePoint deadline = context_.after(context_.options.publish_timeout);
   Lock lock(*lock_);
-  while (!awaited_.at(token) && context_.now() < deadline) arrived_->wait_until(lock, deadline);
-  const std::optional<Result<std::int64_t>> delivery = std::move(awaited_.at(token));
+  Awaited& awaited = awaited_.at(token);
+  if (!awaited.delivery) awaited.arrived = context_.runtime.condition();
+  while (!awaited.delivery && context_.now() < deadline) awaited.arrived->wait_until(lock, deadline);
+  const std::optional<Result<std::int64_t>> delivery = std::move(awaited.delivery);
   awaited_.erase(token);
   if (!delivery) {
     Error error =
@@ -139,8 +150,8 @@ void DirectPublisher::delivered(std::uint64_t token, Result<std::int64_t> first_
   const Lock lock(*lock_);
   const auto awaited = awaited_.find(token);
   if (awaited == awaited_.end()) return;
-  awaited->second = std::move(first_offset);
-  arrived_->notify_all();
+  awaited->second.delivery = std::move(first_offset);
+  if (awaited->second.arrived) awaited->second.arrived->notify_all();
 }
 
 Result<DirectPublisher::Instance> DirectPublisher::take_instance() {

@@ -35,6 +35,12 @@ class DirectPublisher final : public ports::Deliveries {
     std::unique_ptr<ports::TransactionalProducer> producer = {};
   };
 
+  // Each unit waits for its own: waking all for every acknowledgement costs more than the event.
+  struct Awaited {
+    std::optional<Result<std::int64_t>> delivery = {};
+    std::unique_ptr<ports::Condition> arrived = {};  // while somebody waits
+  };
+
   Outcome commit_after_acknowledgement(ports::Session& session, const core::Publication& publication);
   Outcome commit_both(ports::Session& session, const core::Publication& publication);
   // `clean`: the producer may be used again.
@@ -42,14 +48,14 @@ class DirectPublisher final : public ports::Deliveries {
                       const core::Publication& publication, bool& clean);
   [[nodiscard]] Result<void> await_delivery(std::uint64_t token);
   [[nodiscard]] std::uint64_t expect_delivery();
+  void forget_delivery(std::uint64_t token);  // none comes: the stream accepted nothing
   [[nodiscard]] Result<Instance> take_instance();
   void give_back(Instance instance);
 
   const Context& context_;
   std::unique_ptr<ports::Mutex> lock_;
-  std::unique_ptr<ports::Condition> arrived_;
   std::uint64_t last_token_ = 0;
-  std::map<std::uint64_t, std::optional<Result<std::int64_t>>> awaited_;
+  std::map<std::uint64_t, Awaited> awaited_;
   std::unique_ptr<ports::Producer> producer_;  // at_least_once
   std::vector<Instance> idle_;                 // transactional
   std::string transactional_prefix_;

@@ -27,7 +27,7 @@ using TimePoint = std::chrono::steady_clock::time_point;
 struct LaneLimits {
   std::uint32_t members_max = 1'000;
   std::uint64_t bytes_max = 16ull << 20;
-  std::chrono::nanoseconds age_max = std::chrono::milliseconds(100);
+  std::chrono::nanoseconds age_max = std::chrono::milliseconds(30);
   std::uint32_t hold_multiple = 4;
   std::chrono::nanoseconds transaction_timeout = std::chrono::seconds(60);
   std::chrono::nanoseconds doubt_wait = std::chrono::seconds(1);  // D1's bounded wait

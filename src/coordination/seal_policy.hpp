@@ -37,8 +37,10 @@ struct SealInput {
   if (in.full || in.somebody_waits) return in.begun;
   const bool under_load = in.demand.units_wait || in.demand.arrival_gap < 2 * in.end_cost;
   if (!under_load) return in.begun;
+  // Twice as long where an end is worth most: when many units come while one batch ends, or have nowhere else to go.
+  const bool heavy_load = in.demand.units_wait || 4 * in.demand.arrival_gap < in.end_cost;
   auto hold = in.hold_multiple * in.end_cost;
-  if (!in.demand.other_lane_free) hold *= 2;
+  if (heavy_load || !in.demand.other_lane_free) hold *= 2;
   const auto idle = in.last_activity + std::max<std::chrono::nanoseconds>(2 * in.demand.arrival_gap, in.end_cost);
   return std::min({in.begun + hold, idle, in.begun + in.age_max});
 }

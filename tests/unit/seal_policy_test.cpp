@@ -37,6 +37,20 @@ TEST(SealPolicy, B1_HoldsLongerWhileNoOtherLaneIsFree) {
   EXPECT_EQ(seal_time(in), in.begun + 16ms);
 }
 
+TEST(SealPolicy, B1_HoldsLongerUnderHeavyLoad) {
+  SealInput in = under_load();
+  in.last_activity = in.begun + 20ms;
+  in.demand.arrival_gap = 400us;
+  EXPECT_EQ(seal_time(in), in.begun + 16ms);
+}
+
+TEST(SealPolicy, B1_HoldsABatchWhileUnitsWaitForAPlaceHoweverFarApartTheyCome) {
+  SealInput in = under_load();
+  in.last_activity = in.begun + 20ms;
+  in.demand = {.arrival_gap = 500ms, .units_wait = true, .other_lane_free = true};
+  EXPECT_EQ(seal_time(in), in.begun + 16ms);
+}
+
 TEST(SealPolicy, B1_SealsWhenNobodyJoinsAnyMore) {
   const SealInput in = under_load();
   EXPECT_EQ(seal_time(in), in.last_activity + 2ms);
