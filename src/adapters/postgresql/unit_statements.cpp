@@ -13,14 +13,20 @@ std::string savepoint_name(int depth) { return "write_aside_scope_" + std::to_st
 constexpr std::string_view insert_row =
     "INSERT INTO @journal(lane, epoch, n, member, payload) VALUES ($1, $2, $3, $4, $5)";
 
-// The search is narrow: a label epoch is never below the epoch of the key. Asking for the first row in key order, and
-// not for any, makes the planner take the primary key whatever it believes about the table's size. What it sees is the
-// statement's snapshot at READ COMMITTED, else the unit's: docs/decisions.md says why either will do.
+// The search is narrow: a label epoch is never below the epoch of the key. What it sees is the statement's snapshot at
+// READ COMMITTED, else the unit's: docs/decisions.md says why either will do.
 constexpr std::string_view insert_row_in_order =
     "INSERT INTO @journal(lane, epoch, n, member, payload) "
     "SELECT $1::integer, $2::bigint, $3::bigint, $4::integer, $5::bytea "
-    "WHERE (SELECT epoch FROM @journal WHERE lane = $1::integer AND epoch < $2::bigint AND delivered_at IS NULL "
-    "AND coalesce(adopted_epoch, epoch) < $2::bigint ORDER BY lane, epoch, n, member LIMIT 1) IS NULL";
+    "WHERE NOT EXISTS (SELECT 1 FROM @journal WHERE lane = $1::integer AND epoch < $2::bigint "
+    "AND delivered_at IS NULL AND coalesce(adopted_epoch, epoch) < $2::bigint)";
+
+// A plan that was made when the journal was empty would scan it for every unit when it is large. For this transaction
+// alone, in which no statement of the user's follows.
+constexpr std::string_view search_by_key =
+    "SELECT pg_catalog.set_config('enable_seqscan', 'off', true), "
+    "pg_catalog.set_config('enable_bitmapscan', 'off', true), "
+    "pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true)";
 
 Result<void> run(Connection& connection, const std::string& sql, std::string_view what, ports::Deadline deadline) {
   Flight flight(connection, what);
@@ -84,6 +90,7 @@ Result<bool> advance_progress(Connection& connection, std::string_view source, s
 
 void queue_journal(Flight& flight, const ports::JournalEntry& entry) {
   const UnitId& key = entry.key;
+  if (entry.strict_order) flight.queue_prelude(search_by_key);
   flight.queue_own(entry.strict_order ? insert_row_in_order : insert_row,
                    Arguments::of(key.lane, key.epoch, key.n, key.member, BlobView{entry.payload}));
 }
