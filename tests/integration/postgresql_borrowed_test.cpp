@@ -188,7 +188,7 @@ INSTANTIATE_TEST_SUITE_P(Callers, PostgresqlBorrowedBehindTheBack,
                                                          {"COMMIT", "BEGIN", "INSERT INTO user_rows VALUES (2, 'b')"}},
                                            BehindTheBack{"CommitAndChain", {"COMMIT AND CHAIN"}},
                                            BehindTheBack{"RollbackAndBegin", {"ROLLBACK", "BEGIN"}}),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& caller) { return std::string(caller.param.name); });
 
 TEST_F(PostgresqlBorrowed, IsAbortedAfterAFailedStatementOfTheCallers) {
   auto session = begin_borrowed();
@@ -322,6 +322,8 @@ TEST_F(PostgresqlBorrowed, CarriesAUnitOfACoordinator) {
   must(unit.publish({.topic = "orders", .key = "1", .type = "order.created", .value = "{}"}));
   EXPECT_TRUE(unit.commit(Wait::visible).is_committed());
   expect_free();
+  must(coordinator->flush(std::chrono::seconds(10)));
+  coordinator.reset();
   expect_rows("1", "0");
 }
 

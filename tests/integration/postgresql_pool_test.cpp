@@ -120,8 +120,8 @@ TEST_F(PostgresqlPool, NamesADatabaseThatIsNotThere) {
 TEST_F(PostgresqlPool, ShowsNoPasswordOfAUrlThatIsNotValid) {
   for (const std::string url :
        {"postgresql://user:se/same@127.0.0.1:1/shop", "postgresql://user:12/sesame@127.0.0.1:1/shop",
-        "postgresql://user:x@sesame@127.0.0.1:1/shop", "postgresql://user:sesame?x@127.0.0.1:1/shop",
-        "postgresql://127.0.0.1:sesame/shop", "postgresql://127.0.0.1/shop?sesame=1"}) {
+        "postgresql://user:x@sesame@127.0.0.1:1/shop", "postgresql://127.0.0.1:sesame/shop",
+        "postgresql://127.0.0.1/shop?sesame=1"}) {
     const Error error = refused(url);
     EXPECT_EQ(error.code, ErrorCode::invalid_argument) << url;
     EXPECT_FALSE(says(error, "same")) << error.message;

@@ -55,28 +55,54 @@ TEST_F(PostgresqlUnit, CountsChangedRowsAndNoReadOnes) {
   EXPECT_EQ(must(execute(*session, "SELECT id FROM user_rows WHERE false")).columns, std::vector<std::string>{"id"});
 }
 
-class PostgresqlRefusal : public PostgresqlUnit, public ::testing::WithParamInterface<const char*> {};
-
-TEST_P(PostgresqlRefusal, RefusesItAndGoesOn) {
-  auto session = begin();
-  const auto refused = execute(*session, GetParam());
-  ASSERT_FALSE(refused.has_value());
-  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument) << refused.error().message;
-  EXPECT_EQ(refused.error().side, Side::caller);
-  EXPECT_EQ(refused.error().effect, Effect::no);
-  must(harness_.write_row(*session, 1, "one"));
-  EXPECT_EQ(session->commit(soon()).state, State::committed);
-  expect_rows("1", "0");
+TEST_F(PostgresqlUnit, RefusesWhatWouldEndTheTransactionOrStayOnTheConnection) {
+  for (const char* sql : {"COMMIT",
+                          "  commit ;",
+                          "-- a\ncommit",
+                          "/* a /* b */ c */ END",
+                          "ROLLBACK",
+                          "abort",
+                          "BEGIN",
+                          "start transaction",
+                          "SAVEPOINT a",
+                          "release a",
+                          "ROLLBACK TO a",
+                          "PREPARE TRANSACTION 'a'",
+                          "prepare p as select 1",
+                          "EXECUTE p",
+                          "deallocate all",
+                          "COPY user_rows FROM STDIN",
+                          "copy user_rows to stdout",
+                          "LISTEN a",
+                          "DISCARD ALL",
+                          "RESET ALL",
+                          "SET search_path = x",
+                          "SET SESSION work_mem = '1MB'",
+                          "SET LOCAL synchronous_commit = off",
+                          "SELECT set_config('Synchronous_Commit', 'off', true)",
+                          "",
+                          "  ;  ",
+                          "-- nothing"}) {
+    SCOPED_TRACE(sql);
+    auto session = begin();
+    must(execute(*session, "DELETE FROM user_rows"));
+    const auto refused = execute(*session, sql);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument) << refused.error().message;
+    EXPECT_EQ(refused.error().side, Side::caller);
+    EXPECT_EQ(refused.error().effect, Effect::no);
+    must(harness_.write_row(*session, 1, "one"));
+    EXPECT_EQ(session->commit(soon()).state, State::committed) << "the unit goes on";
+    expect_rows("1", "0");
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Statements, PostgresqlRefusal,
-    ::testing::Values("COMMIT", "  commit ;", "-- a\ncommit", "/* a /* b */ c */ END", "ROLLBACK", "abort", "BEGIN",
-                      "start transaction", "SAVEPOINT a", "release a", "ROLLBACK TO a", "PREPARE TRANSACTION 'a'",
-                      "prepare p as select 1", "EXECUTE p", "deallocate all", "COPY user_rows FROM STDIN",
-                      "copy user_rows to stdout", "LISTEN a", "DISCARD ALL", "RESET ALL", "SET search_path = x",
-                      "SET SESSION work_mem = '1MB'", "SET LOCAL synchronous_commit = off",
-                      "SELECT set_config('Synchronous_Commit', 'off', true)", "", "  ;  ", "-- nothing"));
+TEST_F(PostgresqlUnit, RefusesSeveralStatementsInOne) {
+  auto session = begin();
+  EXPECT_EQ(execute(*session, "INSERT INTO user_rows VALUES (1, 'a'); COMMIT").error().driver, "42601");
+  EXPECT_EQ(session->commit(soon()).state, State::aborted);
+  expect_rows("0", "0");
+}
 
 TEST_F(PostgresqlUnit, RefusesANulInTextAndInStatements) {
   auto session = begin();
