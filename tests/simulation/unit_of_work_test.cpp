@@ -274,6 +274,29 @@ TEST_F(UnitOfWorkTest, RunTriesAgainOnlyWhatIsWorthIt) {
   });
 }
 
+TEST_F(UnitOfWorkTest, RunWaitsForALaneWhoseStreamIsAwayForAWhile) {
+  Actor a(world, "a");
+  options.join_timeout = 50ms;
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      // The driver would not send the end again; that says nothing about a unit that has not joined yet.
+      const Fault away{.kind = Kind::fail, .error = {.code = ErrorCode::unreachable, .message = "away"}};
+      a.plan("producer.end", away);
+      for (int count = 0; count < 12; ++count) a.plan("producer.initialise", away);
+      EXPECT_EQ(attempt(coordinator, 1).state(), State::committed);
+      world.sleep(50ms);
+      const Outcome early = attempt(coordinator, 2);
+      EXPECT_EQ(early.state(), State::aborted);
+      EXPECT_TRUE(early.error()->retriable) << early.error()->message;
+      const auto work = [&](UnitOfWork& unit) -> Result<void> {
+        if (auto written = pair.write_row(unit, 3); !written) return written;
+        return unit.publish(event(3));
+      };
+      EXPECT_TRUE(coordinator.run(work).is_committed());
+    });
+  });
+}
+
 TEST_F(UnitOfWorkTest, RunNeverTriesAgainWhatIsInDoubt) {
   Actor a(world, "a");
   options.doubt_timeout = 100ms;
