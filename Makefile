@@ -1,6 +1,6 @@
 JOBS ?= $(shell nproc)
 .DEFAULT_GOAL := build
-.PHONY: build demo demo-kafka test test-quick bench lint format clean help packages
+.PHONY: build demo demo-kafka test test-quick model model-long bench lint format clean help packages
 
 build: packages  ## the program, optimised: build/bin/write-aside
 	cmake --preset release >/dev/null
@@ -17,6 +17,16 @@ test: packages  ## every suite, lint and the sanitizers
 
 test-quick: packages  ## what to run before each commit, under 90 s
 	JOBS=$(JOBS) tools/run-suites quick
+
+model: packages  ## check the protocol in every state within its bounds, and that it needs each of its rules
+	cmake --preset release >/dev/null
+	cmake --build build --parallel $(JOBS) --target model
+	build/bin/model
+
+model-long: packages  ## the same protocol within larger bounds: half an hour and 6 GB
+	cmake --preset release >/dev/null
+	cmake --build build --parallel $(JOBS) --target model
+	build/bin/model --long
 
 bench: packages  ## build and run the benchmarks
 	cmake --preset release >/dev/null

@@ -27,8 +27,14 @@ own, so a consumer recognises a repeated event. Progress is stored with the rows
 any interruption the same command goes on behind the last committed unit. Events stay in
 the order of the input. Errors name FILE:LINE:COLUMN, in characters, from 1.
 
+With --workers N up to N units, or batches, are under way at once. Units with the same
+ordering_key go to the same worker and stay in order; nothing is promised of the order of
+others. A run that was interrupted goes on with its number of workers until its input is
+done. At a refused unit all workers stop; units behind it may be committed by then.
+
 Examples:
   write-aside apply orders.jsonl --batch 100
+  write-aside apply orders.jsonl --workers 8
   generate-orders | write-aside apply --source orders-2024-06 --on-error skip --rejects bad.jsonl
 )help");
   command->callback([&invocation, options] {

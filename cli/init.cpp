@@ -38,10 +38,23 @@ Result<void> make_topic(ports::EventStream& stream, const ports::TopicSpec& spec
   return {};
 }
 
+std::string ledger_name(const ports::Schema& schema, const std::string& configured) {
+  return configured.empty() ? "write-aside-ledger." + schema.database_id : configured;
+}
+
+// The ledger works all the same, so this fails nothing.
+void warn_of_ledger(ports::EventStream& stream, const std::string& name) {
+  const auto ledger = stream.topic(name);
+  if (!ledger || !*ledger) return;
+  for (const std::string& warning : (**ledger).warnings) {
+    fmt::print(stderr, "write-aside: ledger topic {}: {}\n", name, warning);
+  }
+}
+
 // Lanes that the ledger has no partition for could not be used, and would be in the way: they are refused before they are made.
 Result<void> check_ledger(ports::EventStream& stream, const ports::Schema& schema, std::uint32_t lanes,
                           const std::string& configured) {
-  const std::string name = configured.empty() ? "write-aside-ledger." + schema.database_id : configured;
+  const std::string name = ledger_name(schema, configured);
   const auto ledger = stream.topic(name);
   if (!ledger) return failure(ledger);
   if (!*ledger || (**ledger).partitions >= static_cast<std::int32_t>(lanes)) return {};
@@ -76,6 +89,7 @@ Result<ExitStatus> init(const Settings& settings, const InitOptions& options) {
     fmt::print("{}: tables made, with {} lanes\n", stores->database->name(), schema->lanes);
   }
   fmt::print("{}: ledger is ready\n", stores->stream->name());
+  warn_of_ledger(*stores->stream, ledger_name(*schema, settings.ledger_topic));
   for (const ports::TopicSpec& spec : specs) {
     if (auto made = make_topic(*stores->stream, spec); !made) return failure(made);
   }

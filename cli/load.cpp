@@ -79,7 +79,7 @@ void add_load(CLI::App& program, Invocation& invocation) {
   command->footer(R"(JSONL: the fields of each object are the columns, and the object is the event's value.
 CSV (RFC 4180, UTF-8): the first record names the columns; the event's value is an object
 of strings. An empty field is an empty string.
-Progress, batches, errors and order are as with 'apply'.
+Progress, batches, workers, errors and order are as with 'apply'; --key is the ordering key.
 
 Examples:
   write-aside load --table customers --topic customers --key id customers.csv --batch 100

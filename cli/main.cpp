@@ -17,9 +17,11 @@ namespace {
 using namespace write_aside::cli;
 
 constexpr const char* footer = R"help(
-Stores are named by URLs, sqlite:PATH and local:PATH. Each can come from its option, from
-WRITE_ASIDE_DATABASE and WRITE_ASIDE_STREAM, or from the TOML file, in this order. Keys of
-the file, all strings: database, stream, source, ledger_topic.
+Stores are named by URLs, such as sqlite:PATH, local:PATH and kafka://HOST:PORT. Each can come
+from its option, from WRITE_ASIDE_DATABASE and WRITE_ASIDE_STREAM, or from the TOML file, in
+this order. Keys of the file, all strings: database, stream, source, ledger_topic; and the
+table [stream_config] with properties of the stream's client. Secrets belong into that table or
+into the file of --stream-config, never on the command line.
 
 Exit status:
   0    all committed

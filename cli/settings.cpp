@@ -20,6 +20,31 @@ bool exists(const std::string& path) {
   return stat(path.c_str(), &status) == 0;
 }
 
+std::string place_of(const std::string& file, const toml::node& node) {
+  return fmt::format("{}:{}:{}", file, node.source().begin.line, node.source().begin.column);
+}
+
+// `security.protocol = "ssl"` is a table in a table to TOML; a property's name has the dots in it.
+Result<void> flatten(const std::string& file, const std::string& prefix, const toml::table& table,
+                     StreamProperties& properties) {
+  for (const auto& [key, node] : table) {
+    const std::string name = prefix + std::string(key.str());
+    if (const toml::table* const inner = node.as_table(); inner != nullptr) {
+      if (auto read = flatten(file, name + '.', *inner, properties); !read) return read;
+    } else if (const auto text = node.value_exact<std::string>()) {
+      properties.emplace(name, *text);
+    } else if (const auto number = node.value_exact<std::int64_t>()) {
+      properties.emplace(name, std::to_string(*number));
+    } else if (const auto truth = node.value_exact<bool>()) {
+      properties.emplace(name, *truth ? "true" : "false");
+    } else {
+      return failure(usage_error(fmt::format("{}: the value of '{}' must be a string, a whole number, true or false",
+                                             place_of(file, node), name)));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 void Settings::add_options(CLI::App& program) {
@@ -29,10 +54,32 @@ void Settings::add_options(CLI::App& program) {
   program.add_option("-s,--stream", stream, "Stream URL: " + stream_forms())
       ->envname("WRITE_ASIDE_STREAM")
       ->type_name("URL");
+  program
+      .add_option("--stream-config", stream_config,
+                  "Properties of the stream's client, a line NAME=VALUE each: for kafka://, librdkafka's own")
+      ->envname("WRITE_ASIDE_STREAM_CONFIG")
+      ->type_name("FILE");
+  program.add_option("--stream-set", stream_property_options, "One such property; wins over the file")
+      ->type_name("NAME=VALUE")
+      ->expected(1)
+      ->take_all();
   program.add_option("--config", config, "TOML file with defaults (default: ./write-aside.toml)")->type_name("FILE");
 }
 
+Result<void> Settings::read_stream_properties_and_options() {
+  if (!stream_config.empty()) {
+    auto read = read_stream_properties(stream_config);
+    if (!read) return failure(read);
+    stream_properties = *std::move(read);
+  }
+  for (const std::string& text : stream_property_options) {
+    if (auto set = set_stream_property(stream_properties, text); !set) return set;
+  }
+  return {};
+}
+
 Result<void> Settings::read_config() {
+  if (auto read = read_stream_properties_and_options(); !read) return read;
   if (config.empty()) {
     if (!exists(default_config)) return {};
     config = default_config;
@@ -44,15 +91,19 @@ Result<void> Settings::read_config() {
   try {
     const toml::table table = toml::parse_file(config);
     for (const auto& [key, node] : table) {
-      const auto where = fmt::format("{}:{}:{}", config, node.source().begin.line, node.source().begin.column);
+      const std::string where = place_of(config, node);
       const std::string_view name = key.str();
+      if (const toml::table* const inner = node.as_table(); inner != nullptr && name == "stream_config") {
+        if (auto read = flatten(config, "", *inner, stream_properties); !read) return read;
+        continue;
+      }
       std::string* target = nullptr;
       for (const auto& [known_name, setting] : known) {
         if (known_name == name) target = setting;
       }
       if (target == nullptr) {
-        return failure(usage_error(
-            fmt::format("{}: unknown key '{}'; known: database, stream, source, ledger_topic", where, name)));
+        return failure(usage_error(fmt::format(
+            "{}: unknown key '{}'; known: database, stream, source, ledger_topic, [stream_config]", where, name)));
       }
       const auto text = node.value_exact<std::string>();
       if (!text) return failure(usage_error(fmt::format("{}: the value of '{}' must be a string", where, name)));
@@ -69,7 +120,7 @@ Result<void> Settings::read_config() {
 Result<Stores> open_stores(const Settings& settings, Missing missing) {
   auto database = open_database(settings.database, missing);
   if (!database) return failure(database);
-  auto stream = open_stream(settings.stream, missing);
+  auto stream = open_stream(settings.stream, missing, settings.stream_properties);
   if (!stream) return failure(stream);
   return Stores{*std::move(database), *std::move(stream)};
 }

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "stores.hpp"
 #include "write_aside/result.hpp"
@@ -19,11 +20,17 @@ struct Settings {
   std::string config;    // path of the TOML file
   std::string source;    // default of --source
   std::string ledger_topic;
+  std::string stream_config;                         // path of a file of properties
+  std::vector<std::string> stream_property_options;  // NAME=VALUE each
+  StreamProperties stream_properties;                // what comes of the two, and of the TOML file
 
-  // Adds --database, --stream and --config.
+  // Adds --database, --stream and --config, --stream-config and --stream-set.
   void add_options(CLI::App& program);
   // Fills what options and environment left open. Refuses a file with a mistake or an unknown key.
   [[nodiscard]] Result<void> read_config();
+
+ private:
+  [[nodiscard]] Result<void> read_stream_properties_and_options();
 };
 
 struct Stores {

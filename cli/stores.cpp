@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <span>
 #include <vector>
 
@@ -18,17 +19,22 @@
 #ifdef WRITE_ASIDE_HAS_LOCAL_STREAM
 #include "write_aside/adapters/local_stream.hpp"
 #endif
+#ifdef WRITE_ASIDE_HAS_KAFKA
+#include "write_aside/adapters/kafka.hpp"
+#endif
 
 namespace write_aside::cli {
 namespace {
 
-template <class Store>
+template <class Store, class... More>
 struct Scheme {
   std::string_view name;
   std::string_view form;  // empty: another spelling of the scheme before it
   Dialect dialect;
-  Result<std::shared_ptr<Store>> (*open)(const std::string& rest, Missing missing);
+  Result<std::shared_ptr<Store>> (*open)(const std::string& rest, Missing missing, More... more);
 };
+using DatabaseScheme = Scheme<ports::Database>;
+using StreamScheme = Scheme<ports::EventStream, const StreamProperties&>;
 
 // A store that is a file, and must be there.
 Result<void> check_file(std::string_view scheme, const std::string& path, Missing missing) {
@@ -52,8 +58,8 @@ Result<std::shared_ptr<ports::Database>> open_postgresql(const std::string& rest
 }
 #endif
 
-std::span<const Scheme<ports::Database>> database_schemes() {
-  static const std::vector<Scheme<ports::Database>> schemes{
+std::span<const DatabaseScheme> database_schemes() {
+  static const std::vector<DatabaseScheme> schemes{
 #ifdef WRITE_ASIDE_HAS_SQLITE
       {"sqlite",
        "sqlite:PATH",
@@ -73,25 +79,67 @@ std::span<const Scheme<ports::Database>> database_schemes() {
   return schemes;
 }
 
-std::span<const Scheme<ports::EventStream>> stream_schemes() {
-  static const std::vector<Scheme<ports::EventStream>> schemes{
+#ifdef WRITE_ASIDE_HAS_KAFKA
+// The program's own settings stand among librdkafka's, under a name that it would not use.
+constexpr std::string_view own_prefix = "write-aside.";
+
+Result<void> set_own(kafka::Options& options, std::string_view name, const std::string& value) {
+  if (name == "check.brokers" && (value == "true" || value == "false")) {
+    options.check_brokers = value == "true";
+    return {};
+  }
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.replication_factor);
+  const bool is_number = error == std::errc() && end == value.data() + value.size() && options.replication_factor > 0;
+  if (name == "replication.factor" && is_number) return {};
+  return failure(
+      usage_error(fmt::format("the property '{}{}' is not understood; known: write-aside.check.brokers=true|false, "
+                              "write-aside.replication.factor=N",
+                              own_prefix, name)));
+}
+
+Result<std::shared_ptr<ports::EventStream>> open_kafka(const std::string& rest, Missing,
+                                                       const StreamProperties& properties) {
+  if (!rest.starts_with("//") || rest.size() == 2) {
+    return failure(usage_error("the stream URL names no broker; write kafka://HOST:PORT[,HOST:PORT...]"));
+  }
+  kafka::Properties librdkafka{{"bootstrap.servers", rest.substr(2)}};
+  kafka::Options options;
+  for (const auto& [name, value] : properties) {
+    if (!name.starts_with(own_prefix)) {
+      librdkafka.insert_or_assign(name, value);
+    } else if (auto set = set_own(options, std::string_view(name).substr(own_prefix.size()), value); !set) {
+      return failure(set);
+    }
+  }
+  return kafka::open(librdkafka, options);
+}
+#endif
+
 #ifdef WRITE_ASIDE_HAS_LOCAL_STREAM
-      {"local",
-       "local:PATH",
-       {},
-       [](const std::string& path, Missing missing) -> Result<std::shared_ptr<ports::EventStream>> {
-         if (auto there = check_file("local", path, missing); !there) return failure(there);
-         local_stream::Options options;
-         options.create = missing == Missing::create;
-         return local_stream::open(path, options);
-       }},
+Result<std::shared_ptr<ports::EventStream>> open_local(const std::string& path, Missing missing,
+                                                       const StreamProperties& properties) {
+  if (!properties.empty()) return failure(usage_error("a local stream takes no properties; they are for kafka://"));
+  if (auto there = check_file("local", path, missing); !there) return failure(there);
+  local_stream::Options options;
+  options.create = missing == Missing::create;
+  return local_stream::open(path, options);
+}
+#endif
+
+std::span<const StreamScheme> stream_schemes() {
+  static const std::vector<StreamScheme> schemes{
+#ifdef WRITE_ASIDE_HAS_LOCAL_STREAM
+      {"local", "local:PATH", {}, &open_local},
+#endif
+#ifdef WRITE_ASIDE_HAS_KAFKA
+      {"kafka", "kafka://HOST:PORT[,HOST:PORT...]", {}, &open_kafka},
 #endif
   };
   return schemes;
 }
 
-template <class Store>
-std::string forms(std::span<const Scheme<Store>> schemes) {
+template <class Some>
+std::string forms(std::span<const Some> schemes) {
   std::string text;
   for (const auto& scheme : schemes) {
     if (!scheme.form.empty()) text += fmt::format("{}{}", text.empty() ? "" : ", ", scheme.form);
@@ -100,9 +148,9 @@ std::string forms(std::span<const Scheme<Store>> schemes) {
 }
 
 // Finds the scheme; `url` keeps what stands behind it. A message names the scheme alone: the rest may hold a password.
-template <class Store>
-Result<const Scheme<Store>*> take_scheme(std::string& url, std::span<const Scheme<Store>> schemes,
-                                         std::string_view what, std::string_view option) {
+template <class Some>
+Result<const Some*> take_scheme(std::string& url, std::span<const Some> schemes, std::string_view what,
+                                std::string_view option) {
   if (url.empty()) {
     return failure(usage_error(
         fmt::format("no {0} given; use --{0} URL, {1}, or {0} = \"URL\" in write-aside.toml", what, option)));
@@ -117,7 +165,7 @@ Result<const Scheme<Store>*> take_scheme(std::string& url, std::span<const Schem
   if (found == schemes.end()) {
     return failure(usage_error(fmt::format("unknown {} scheme '{}:'; known: {}", what, name, forms(schemes))));
   }
-  const Scheme<Store>* scheme = &*found;
+  const Some* scheme = &*found;
   url.erase(0, colon + 1);
   if (url.empty())
     return failure(
@@ -125,7 +173,7 @@ Result<const Scheme<Store>*> take_scheme(std::string& url, std::span<const Schem
   return scheme;
 }
 
-Result<const Scheme<ports::Database>*> take_database_scheme(std::string& url) {
+Result<const DatabaseScheme*> take_database_scheme(std::string& url) {
   return take_scheme(url, database_schemes(), "database", "WRITE_ASIDE_DATABASE");
 }
 
@@ -138,11 +186,12 @@ Result<std::shared_ptr<ports::Database>> open_database(const std::string& url, M
   return (*scheme)->open(rest, missing);
 }
 
-Result<std::shared_ptr<ports::EventStream>> open_stream(const std::string& url, Missing missing) {
+Result<std::shared_ptr<ports::EventStream>> open_stream(const std::string& url, Missing missing,
+                                                        const StreamProperties& properties) {
   std::string rest = url;
   const auto scheme = take_scheme(rest, stream_schemes(), "stream", "WRITE_ASIDE_STREAM");
   if (!scheme) return failure(scheme);
-  return (*scheme)->open(rest, missing);
+  return (*scheme)->open(rest, missing, properties);
 }
 
 Result<Dialect> dialect_of(const std::string& database_url) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "stream_properties.hpp"
 #include "write_aside/ports/database.hpp"
 #include "write_aside/ports/event_stream.hpp"
 #include "write_aside/result.hpp"
@@ -22,7 +23,9 @@ struct Dialect {
 enum class Missing { refuse, create };
 
 [[nodiscard]] Result<std::shared_ptr<ports::Database>> open_database(const std::string& url, Missing missing);
-[[nodiscard]] Result<std::shared_ptr<ports::EventStream>> open_stream(const std::string& url, Missing missing);
+// `properties`: of the stream's client, for a scheme that takes them.
+[[nodiscard]] Result<std::shared_ptr<ports::EventStream>> open_stream(const std::string& url, Missing missing,
+                                                                      const StreamProperties& properties = {});
 [[nodiscard]] Result<Dialect> dialect_of(const std::string& database_url);
 
 // "sqlite:PATH", for help texts.

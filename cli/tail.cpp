@@ -223,7 +223,8 @@ Examples:
 )help");
   command->callback([&invocation, options] {
     invocation.run = [&invocation, options]() -> Result<ExitStatus> {
-      const auto stream = open_stream(invocation.settings.stream, Missing::refuse);
+      const auto stream =
+          open_stream(invocation.settings.stream, Missing::refuse, invocation.settings.stream_properties);
       if (!stream) return failure(stream);
       return Tail(*options, **stream).run();
     };

@@ -236,8 +236,10 @@ class Verify {
       return "not all records are here to be read (--topic, a compacted topic, or one that dropped its oldest): lost "
              "and torn are not judged";
     if (unfinished_workers_ > 0) {
-      return fmt::format("an unfinished run with {} workers: what it has done so far is not judged for lost and torn; "
-                         "run it to its end and verify again", unfinished_workers_);
+      return fmt::format(
+          "an unfinished run with {} workers: what it has done so far is not judged for lost and torn; "
+          "run it to its end and verify again",
+          unfinished_workers_);
     }
     if (audit_.order_unknown() > 0) {
       return fmt::format("{} events were applied by several workers: name their input to have their order judged",

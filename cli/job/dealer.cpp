@@ -9,9 +9,8 @@ Dealer::Dealer(std::uint64_t units_before, const std::vector<WorkerPosition>& st
     : waiting_(starts.size()), number_(units_before) {
   for (const WorkerPosition& start : starts) hands_.push_back({start});
   std::iota(waiting_.begin(), waiting_.end(), 0u);
-  std::sort(waiting_.begin(), waiting_.end(), [this](std::uint32_t a, std::uint32_t b) {
-    return hands_[a].start.units > hands_[b].start.units;
-  });
+  std::sort(waiting_.begin(), waiting_.end(),
+            [this](std::uint32_t a, std::uint32_t b) { return hands_[a].start.units > hands_[b].start.units; });
   check_passed();
 }
 

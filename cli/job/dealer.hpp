@@ -27,7 +27,9 @@ class Dealer {
   // The line of a place up to which the input is no longer the same.
   [[nodiscard]] std::optional<std::uint64_t> changed_line() const { return changed_line_; }
   // The line of the furthest place that was not passed yet.
-  [[nodiscard]] std::uint64_t furthest_line() const { return waiting_.empty() ? 0 : hands_[waiting_.front()].start.line; }
+  [[nodiscard]] std::uint64_t furthest_line() const {
+    return waiting_.empty() ? 0 : hands_[waiting_.front()].start.line;
+  }
 
  private:
   struct Hand {

@@ -97,7 +97,9 @@ void Job::await_lanes() const {
   do {
     const auto lanes = stores_.database->lanes();
     if (!lanes) return;
-    const auto is_free = [](const ports::LaneSummary& lane) { return lane.row.halted.empty() && lane.row.owner.empty(); };
+    const auto is_free = [](const ports::LaneSummary& lane) {
+      return lane.row.halted.empty() && lane.row.owner.empty();
+    };
     const bool more = std::any_of(lanes->begin(), lanes->end(), is_free);
     if (!more || coordinator_->lanes().size() >= coordinator_options_.lanes_max) return;
   } while (backoff.wait());
@@ -131,8 +133,8 @@ void Job::merge(const std::vector<Cursor>& cursors, const std::optional<Feed::En
   whole.lanes.erase(std::unique(whole.lanes.begin(), whole.lanes.end()), whole.lanes.end());
   const auto merged = progress_.merge(*coordinator_, *stores_.database, whole, options_.retry_for);
   if (merged) return;
-  status_->complain(fmt::format("every unit is done, but not noted as such: {}; run the same command again",
-                                merged.error().message));
+  status_->complain(
+      fmt::format("every unit is done, but not noted as such: {}; run the same command again", merged.error().message));
   status_->stop(exit_status_of(merged.error()));
 }
 

@@ -13,10 +13,10 @@ namespace write_aside::cli {
 enum class OnError { stop, skip };
 
 struct JobOptions {
-  std::string input = "-";     // path, or - for standard input
-  std::string source;          // name of the input, under which its progress is stored
-  std::size_t batch = 1;       // units per database transaction
-  std::uint32_t workers = 1;   // that work at once
+  std::string input = "-";    // path, or - for standard input
+  std::string source;         // name of the input, under which its progress is stored
+  std::size_t batch = 1;      // units per database transaction
+  std::uint32_t workers = 1;  // that work at once
   OnError on_error = OnError::stop;
   std::string rejects;
   std::size_t line_bytes_max = 16 << 20;

@@ -4,8 +4,8 @@
 // Safe from many threads: one settles at a time.
 #pragma once
 
+#include <chrono>
 #include <mutex>
-#include <string>
 #include <vector>
 
 #include "settings.hpp"
@@ -17,17 +17,19 @@ class LaneSettler {
  public:
   LaneSettler(Stores stores, CoordinatorOptions options);
 
-  // On success nothing that was committed on these lanes by now is still to be delivered, whoever holds them. Waits for
-  // live owners, and takes over from dead ones, for somewhat longer than the lease.
+  // On success nothing that was committed on these lanes before the call is still to be delivered, whoever holds them.
+  // Takes over from owners that are dead or silent, and waits for live ones, for somewhat longer than the lease.
   [[nodiscard]] Result<void> settle(const std::vector<LaneNumber>& lanes);
 
  private:
-  [[nodiscard]] Result<bool> are_settled(const std::vector<LaneNumber>& lanes);
-  [[nodiscard]] Error not_settled(const Recovery::Lane& lane) const;
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  [[nodiscard]] Result<void> settle_one(ports::LaneSummary now, TimePoint deadline);
+  [[nodiscard]] Result<ports::LaneSummary> look(LaneNumber lane);
+  [[nodiscard]] Error not_settled(const ports::LaneRow& row) const;
 
   Stores stores_;
   CoordinatorOptions options_;
-  std::string process_;  // ours, as a lane row names its owner
   std::mutex mutex_;
 };
 

@@ -25,9 +25,9 @@ std::uint64_t sum_with(std::uint64_t sum, std::string_view bytes) {
 }
 
 std::string to_text(const Position& position) {
-  std::string text = fmt::format("v1 units={} line={} offset={} sum={:016x} rejected={} lanes={}", position.units,
-                                 position.mark.line, position.mark.offset, position.mark.sum, position.rejected,
-                                 fmt::join(position.lanes, ","));
+  std::string text =
+      fmt::format("v1 units={} line={} offset={} sum={:016x} rejected={} lanes={}", position.units, position.mark.line,
+                  position.mark.offset, position.mark.sum, position.rejected, fmt::join(position.lanes, ","));
   if (position.workers > 1) text += fmt::format(" workers={}", position.workers);
   return text;
 }

@@ -95,9 +95,8 @@ std::uint64_t Progress::rejected() const {
 }
 
 std::uint64_t Progress::furthest_line() const {
-  return std::accumulate(
-      workers_.begin(), workers_.end(), start_.mark.line,
-      [](std::uint64_t line, const WorkerPosition& worker) { return std::max(line, worker.line); });
+  return std::accumulate(workers_.begin(), workers_.end(), start_.mark.line,
+                         [](std::uint64_t line, const WorkerPosition& worker) { return std::max(line, worker.line); });
 }
 
 Result<void> Progress::take_plan(Coordinator& coordinator, ports::Database& database, std::uint32_t workers,

@@ -32,11 +32,11 @@ struct Plan {
 struct WorkerPosition {
   std::uint32_t worker = 0;  // from 0
   std::uint64_t run = 0;
-  std::uint64_t units = 0;     // number of its last unit among all of the input, from 1; at first, of the plan's start
-  std::uint64_t own = 0;       // its own units up to there, since the plan's start
-  std::uint64_t line = 0;      // where the last one ended
+  std::uint64_t units = 0;  // number of its last unit among all of the input, from 1; at first, of the plan's start
+  std::uint64_t own = 0;    // its own units up to there, since the plan's start
+  std::uint64_t line = 0;   // where the last one ended
   std::uint64_t sum = Mark{}.sum;  // FNV-1a of their texts, each with a line end
-  std::uint64_t rejected = 0;  // those of them that were rejected and passed over
+  std::uint64_t rejected = 0;      // those of them that were rejected and passed over
   std::vector<LaneNumber> lanes;
   bool operator==(const WorkerPosition&) const = default;
 };

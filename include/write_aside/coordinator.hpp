@@ -159,7 +159,7 @@ class Coordinator {
                                                std::uint32_t lanes, const std::string& ledger_topic = {});
 
 // Takes over lanes without a live owner and settles what was left in them, then releases them. A live owner keeps its
-// lane; it is waited for until what the owners before it left is delivered. `only`: these lanes; empty: all. Waits up
+// lane; it is waited for until what was undelivered at the first look is delivered. `only`: these lanes; empty: all. Waits up
 // to `timeout` for all that, also for leases of owners on other hosts to run out.
 [[nodiscard]] Result<Recovery> recover(const std::shared_ptr<ports::Database>& database,
                                        const std::shared_ptr<ports::EventStream>& stream, CoordinatorOptions options,

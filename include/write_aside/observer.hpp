@@ -20,6 +20,7 @@ struct Notice {
     unit_resolved,  // the doubt is over
     unit_adopted,   // a late unit of an earlier owner was delivered
     store_failed,   // a store refused background work; it is tried again
+    store_warning,  // a store is set up so that it may lose what it acknowledged; `text` says how
   };
   Kind kind;
   LaneNumber lane = 0;

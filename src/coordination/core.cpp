@@ -22,6 +22,12 @@ Error ledger_missing(const std::string& topic, const std::string& stream) {
           .message = "ledger topic '" + topic + "' is missing in " + stream + "; run `write-aside init`"};
 }
 
+std::string joined(const std::vector<std::string>& warnings) {
+  std::string text;
+  for (const std::string& warning : warnings) text += (text.empty() ? " (" : "; ") + warning;
+  return text.empty() ? text : text + ')';
+}
+
 Result<void> check_ledger(Context& context, std::uint32_t lanes) {
   auto ledger = context.stream->topic(context.ledger_topic);
   if (!ledger) return failure(ledger);
@@ -34,9 +40,14 @@ Result<void> check_ledger(Context& context, std::uint32_t lanes) {
               .effect = Effect::no,
               .message = "ledger topic '" + context.ledger_topic + "' has " + std::to_string((*ledger)->partitions) +
                          " partitions" + ((*ledger)->compacted ? "" : " and is not compacted") + "; it needs " +
-                         std::to_string(lanes) + ", compacted: run `write-aside init` or name another topic"});
+                         std::to_string(lanes) + ", compacted: run `write-aside init` or name another topic" +
+                         joined((*ledger)->warnings)});
   }
   context.ledger_id = (*ledger)->id;
+  for (const std::string& warning : (*ledger)->warnings) {
+    context.notice(
+        {.kind = Notice::Kind::store_warning, .text = "ledger topic '" + context.ledger_topic + "': " + warning});
+  }
   return {};
 }
 

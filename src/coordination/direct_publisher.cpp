@@ -61,7 +61,7 @@ Outcome DirectPublisher::commit_after_acknowledgement(ports::Session& session, c
     return roll_back(session, std::move(error));
   }
   ports::CommitReply reply = session.commit(context_.after(context_.options.commit_timeout));
-  if (reply.state == State::committed) return Outcome::committed();
+  if (reply.state == State::committed) return Outcome::committed({}, std::move(reply.error));
   Error error = std::move(*reply.error);
   error.message += "; the events " + event_ids(publication) + " are in the stream already: orphans" +
                    (reply.state == State::in_doubt ? " if the COMMIT did not land" : "");
@@ -110,7 +110,7 @@ Outcome DirectPublisher::commit_both(ports::TransactionalProducer& producer, por
     case State::committed:
       break;
   }
-  if (report.clean) return Outcome::committed();
+  if (report.clean) return Outcome::committed({}, std::move(reply.error));
   Error error = report.error.value_or(
       coordination_error(ErrorCode::unknown, Effect::unknown, false, "the stream's commit was not answered"));
   error.message += "; the rows are committed, the events " + event_ids(publication) + " may be lost";

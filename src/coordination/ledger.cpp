@@ -21,6 +21,7 @@ Result<LedgerReading> read_ledger(ports::EventStream& stream, const std::string&
 
   const std::string key = core::ledger_key(database_id, lane);
   LedgerReading reading;
+  std::int64_t seen = ports::offset_beginning;
   for (int poll = 0; poll < poll_count_max; ++poll) {
     auto records = (*reader)->poll(records_per_poll, deadline);
     if (!records) return failure(records);
@@ -40,7 +41,8 @@ Result<LedgerReading> read_ledger(ports::EventStream& stream, const std::string&
     const auto position = (*reader)->position(topic, partition);
     if (!position) return failure(position);
     if (*position > fence_offset) return reading;
-    if (records->empty()) break;  // the deadline passed
+    if (records->empty() && *position == seen) break;  // the deadline passed
+    seen = *position;
   }
   return failure(Error{.code = ErrorCode::timeout,
                        .side = Side::stream,

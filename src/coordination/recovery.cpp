@@ -12,6 +12,8 @@ using coordination::Core;
 using coordination::TimePoint;
 
 constexpr std::chrono::milliseconds look_again{50};
+// What an owner can have undelivered is a few batches; this only bounds a damaged journal.
+constexpr std::size_t undelivered_rows_max = 10'000'000;
 
 // One lane on its way to rest.
 class LaneRecovery {
@@ -24,6 +26,7 @@ class LaneRecovery {
     Recovery::Lane result{.lane = first.row.lane, .settled = false, .delivered = 0, .note = {}};
     const TimePoint begun = runtime_.now();
     std::optional<ports::LaneSummary> summary = first;
+    std::optional<BatchId> found;
     for (;;) {
       const ports::LaneRow& row = summary->row;
       if (!row.halted.empty()) {
@@ -38,7 +41,12 @@ class LaneRecovery {
       } else {
         // A fresh heartbeat proves no life on another host: only one that goes on for longer than the lease does.
         const bool alive = is_alive_here(row) || runtime_.now() - begun > options_.lease + look_again;
-        const auto settled = alive ? is_settled_by_its_owner(*summary) : Result<bool>(false);
+        if (!found) {
+          const auto last = last_undelivered(*summary);
+          if (!last) return failure(last);
+          found = *last;
+        }
+        const auto settled = alive ? is_settled_by_its_owner(*summary, *found) : Result<bool>(false);
         if (!settled) return failure(settled);
         result.settled = *settled;
         if (result.settled) return result;
@@ -67,13 +75,28 @@ class LaneRecovery {
     return process && process->host == self.host && process->boot == self.boot && !runtime_.is_dead(*process);
   }
 
-  // Nothing of the owners before is left: what a live owner has under way itself is its own business.
-  [[nodiscard]] Result<bool> is_settled_by_its_owner(const ports::LaneSummary& summary) const {
-    const auto older = database_->has_undelivered_below(summary.row.lane, summary.row.epoch);
+  // The last batch that is to deliver something of the lane.
+  [[nodiscard]] Result<BatchId> last_undelivered(const ports::LaneSummary& summary) const {
+    if (summary.undelivered == 0) return BatchId{};
+    auto transaction = database_->own_transaction(deadline_);
+    if (!transaction) return failure(transaction);
+    const auto rows = (*transaction)->undelivered_below(summary.row.lane, summary.row.epoch + 1, undelivered_rows_max);
+    if (!rows) return failure(rows);
+    BatchId last;
+    for (const ports::JournalRow& row : *rows) last = std::max(last, row.label());
+    return last;
+  }
+
+  // What a live owner commits after the first look is its own business: it may never be at rest. What was undelivered
+  // then, up to the batch `found`, is not: a caller who goes on with the input of a stopped process would overtake it.
+  [[nodiscard]] Result<bool> is_settled_by_its_owner(const ports::LaneSummary& summary, const BatchId& found) const {
+    const ports::LaneRow& row = summary.row;
+    const auto older = database_->has_undelivered_below(row.lane, row.epoch);
     if (!older) return failure(older);
-    // T5: whatever it adopted is in its first batch.
-    const bool first_batch_settled = summary.row.settled && summary.row.settled->epoch == summary.row.epoch;
-    return !*older && (summary.undelivered == 0 || first_batch_settled);
+    if (*older) return false;
+    // T5: what an owner adopted is in its first batch.
+    const BatchId due = row.epoch > found.epoch ? BatchId{row.epoch, 1} : found;
+    return summary.undelivered == 0 || (row.settled && *row.settled >= due);
   }
 
   [[nodiscard]] Result<void> take_and_settle(LaneNumber lane, std::string& note) {

@@ -21,7 +21,8 @@ Resolution confirm_commit(ports::Database& database, LaneNumber lane, ports::Dea
     if (auto written = (*transaction)->write_lane(**row, false); !written) return unknown(written.error());
   }
   const ports::CommitReply reply = (*transaction)->commit();
-  if (reply.state != ports::CommitReply::State::committed) return unknown(*reply.error);
+  // Committed with a warning: this write was not waited for either.
+  if (reply.state != ports::CommitReply::State::committed || reply.error) return unknown(*reply.error);
   return {Verdict::committed};
 }
 

@@ -103,7 +103,7 @@ Outcome Unit::commit_rows_only() {
   ports::CommitReply reply = session_->commit(core_.context().after(core_.context().options.commit_timeout));
   switch (reply.state) {
     case ports::CommitReply::State::committed:
-      return Outcome::committed();
+      return Outcome::committed({}, std::move(reply.error));
     case ports::CommitReply::State::aborted:
       return Outcome::aborted(std::move(*reply.error));
     case ports::CommitReply::State::in_doubt:
@@ -157,6 +157,14 @@ Outcome Unit::without_journal(Error error) {
   return Outcome::aborted(std::move(error));
 }
 
+// The driver did not know what became of the COMMIT; the tombstone does. So there is nothing against a second attempt.
+Error Unit::proven_aborted(Error error) {
+  error.effect = Effect::no;
+  error.retriable = true;
+  error.message += "; it is proven that nothing took effect, run the unit again";
+  return error;
+}
+
 // C6.
 Outcome Unit::conclude(const Core::Place& place, ports::CommitReply reply, Wait wait) {
   using State = ports::CommitReply::State;
@@ -174,11 +182,12 @@ Outcome Unit::conclude(const Core::Place& place, ports::CommitReply reply, Wait 
       case Member::State::left:
         break;
       case Member::State::aborted:
-        return Outcome::aborted(std::move(*reply.error));
+        return Outcome::aborted(proven_aborted(std::move(*reply.error)));
       default:
         return Outcome::in_doubt(key, std::move(*reply.error));
     }
   }
+  const auto warning = state == State::committed ? std::move(reply.error) : std::nullopt;
   if (wait == Wait::visible &&
       !place.driver->await_settled(place.member, context.after(context.options.visible_timeout))) {
     return Outcome::committed(key,
@@ -187,7 +196,7 @@ Outcome Unit::conclude(const Core::Place& place, ports::CommitReply reply, Wait 
                                                      " is committed, but its events are not visible yet; they will "
                                                      "be, see `write-aside status`"));
   }
-  return Outcome::committed(key);
+  return Outcome::committed(key, warning);
 }
 
 }  // namespace write_aside::coordination

@@ -35,6 +35,7 @@ class Unit {
   Outcome commit_exactly_once(Wait wait);
   [[nodiscard]] Result<void> write_journal(const Core::Place& place, std::string_view payload);
   static Outcome without_journal(Error error);
+  static Error proven_aborted(Error error);
   Outcome give_up(const Core::Place& place, Error error);
   Outcome conclude(const Core::Place& place, ports::CommitReply reply, Wait wait);
 

@@ -8,6 +8,8 @@ function(write_aside_add_campaign name label script)
 endfunction()
 
 write_aside_add_campaign(Oracle crash oracle_test.py)
+write_aside_add_campaign(OracleOnServers crash server_view_test.py)
+write_aside_add_campaign(Proxy crash ../servers/proxy_test.py)
 
 if(TARGET write-aside)
   set(program --program $<TARGET_FILE:write-aside>)
@@ -27,4 +29,36 @@ if(TARGET write-aside)
   write_aside_add_campaign(KillsWithWorkers crash_slow kill_loop.py ${program} --units 6000 --kills 80
                            --workers 4,4,4,2,1 --batch 1,20)
   write_aside_add_campaign(PausedOwners crash_slow pause_loop.py ${program})
+endif()
+
+# Writes down every outcome; see its source.
+if(TARGET program_parts)
+  add_executable(report_outcomes programs/report_outcomes.cpp)
+  target_link_libraries(report_outcomes PRIVATE program_parts)
+  write_aside_target_defaults(report_outcomes)
+endif()
+
+# On PostgreSQL and Kafka; see server_loop.py. The servers come from tools/servers; without them a campaign fails.
+if(TARGET write-aside AND TARGET report_outcomes)
+  set(apply server_loop.py ${program} --fault)
+  set(report server_loop.py ${program} --reporter $<TARGET_FILE:report_outcomes> --fault)
+  write_aside_add_campaign(FewKillsOnServers crash ${apply} kill --faults 8 --groups 2)
+  write_aside_add_campaign(FindsLostEventsOnServers crash_slow ${apply} kill --faults 20 --groups 2
+                           --guarantee transactional --expect lost)
+  write_aside_add_campaign(KillsOnServers crash_slow ${apply} kill --faults 200 --groups 5)
+  write_aside_add_campaign(BackendsTerminated crash_slow ${apply} backend --faults 60 --groups 3)
+  write_aside_add_campaign(DatabaseCrashes crash_slow ${apply} database --faults 50 --groups 2 --shops 2)
+  write_aside_add_campaign(BrokerCrashes crash_slow ${apply} broker --faults 50 --groups 2)
+  write_aside_add_campaign(PausedPrograms crash_slow server_pause_loop.py ${program})
+  write_aside_add_campaign(CutBeforeCommit crash_slow ${apply} before_commit --faults 50 --groups 2)
+  write_aside_add_campaign(CutAfterCommit crash_slow ${apply} after_commit --faults 50 --groups 2)
+  write_aside_add_campaign(EndTxnAnswerLost crash_slow ${apply} end_txn_lost --faults 50 --shops 3)
+  write_aside_add_campaign(EndTxnAnswerDelayed crash_slow ${apply} end_txn_delayed --faults 50 --shops 3)
+  # The same faults, with the outcome of every unit written down.
+  write_aside_add_campaign(ReportsOfTheKilledAreTrue crash_slow ${report} kill --faults 30 --groups 3)
+  write_aside_add_campaign(ReportsAfterLostCommitsAreTrue crash_slow ${report} lost_commit --faults 50 --groups 2)
+  # Other servers, another client.
+  write_aside_add_campaign(BrokersOfThreeCrash crash_slow ${apply} three_brokers --faults 6)
+  write_aside_add_campaign(KillsOnOldestBroker crash_slow ${apply} oldest_broker --faults 12 --shops 2)
+  write_aside_add_campaign(KillsWithNewerClient crash_slow ${apply} kill --faults 20 --groups 2 --preload-newer)
 endif()

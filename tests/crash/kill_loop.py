@@ -11,25 +11,18 @@ in which phase they died, and sometimes the oracle judges the copies: nothing ma
 
 Prints one JSON object. On failure the folder is kept, and its path and the seed are printed; the seed repeats inputs
 and delays, not the moments that the machine makes of them.
-
-Environment, for long runs (`WRITE_ASIDE_CRASH_FACTOR=20 ctest -L crash` makes thousands of kills):
-  WRITE_ASIDE_CRASH_FACTOR  multiplies --units, --kills and --seconds-max (default 1)
-  WRITE_ASIDE_CRASH_SEED    the seed, where --seed is not given (default: another one each time)
-  WRITE_ASIDE_CRASH_FOLDER  where the files are made (default: in memory, /dev/shm; a disk is slower and tries syncs)
 """
 
 import argparse
 import collections
 import json
-import os
 import random
 import re
-import shutil
-import sys
 import time
 
+import campaigns
 from oracle import VIOLATIONS
-from stores import Job, Stores, make_folder, query, read_progress
+from stores import Job, Stores, query, read_progress
 
 TICK = 0.001
 START_KILLS = 0.25  # share of the kills that may come before the first commit
@@ -266,7 +259,8 @@ def words(text):
 
 
 def parse_options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__ + campaigns.ENVIRONMENT,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True)
     parser.add_argument("--units", type=int, default=20_000, help="of all processes together")
     parser.add_argument("--kills", type=int, default=300)
@@ -280,31 +274,18 @@ def parse_options():
                         help="violations that must be found: shows that a campaign can find them")
     parser.add_argument("--judge-share", type=float, default=0.04, help="looks at which the oracle judges, too")
     parser.add_argument("--refusals-max", type=int, default=0, help="processes that may give up by themselves")
-    parser.add_argument("--seconds-max", type=float, default=240)
-    parser.add_argument("--seed", type=int, default=int(os.environ.get("WRITE_ASIDE_CRASH_SEED", time.time_ns() % 10**6)))
+    campaigns.add_options(parser, seconds_max=240)
     options = parser.parse_args()
-    factor = float(os.environ.get("WRITE_ASIDE_CRASH_FACTOR", 1))
-    options.units = int(options.units * factor)
-    options.kills = int(options.kills * factor)
-    options.seconds_max *= factor
+    options.units = int(options.units * campaigns.factor())
+    options.kills = int(options.kills * campaigns.factor())
+    options.seconds_max *= campaigns.factor()
     return options
 
 
 def main():
     options = parse_options()
-    folder = make_folder("kill-loop")
-    began = time.monotonic()
-    try:
-        report = Campaign(options, folder).run()
-    except RuntimeError as error:
-        report = {"problems": [str(error)]}
-    print(json.dumps({"seed": options.seed, "seconds": round(time.monotonic() - began, 1), **report}))
-    if report["problems"]:
-        print(f"FAILED: {'; '.join(report['problems'])}\nrepeat with --seed {options.seed}; kept {folder}")
-        return 1
-    shutil.rmtree(folder)
-    return 0
+    campaigns.run("kill-loop", options.seed, lambda folder: Campaign(options, folder).run())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Says whether rows and events agree, without going through the library: it reads both files with SQLite alone.
+"""Says whether rows and events agree, without going through the library: it reads both stores by other means.
 
   oracle.py --database PATH --stream PATH --input SOURCE=FILE [--input ...] [--unfinished]
+  oracle.py --postgresql URL --kafka HOST:PORT --input SOURCE=FILE [--input ...] [--unfinished]
 
-Reads the inputs, the three tables that they fill, and the stream's view committed_records. Prints one JSON object with
-counts and the first examples of each violation, and exits with 1 if there is any:
+Reads the inputs, the three tables that they fill, and every committed record of their topics: from the files of SQLite
+and the local stream with SQLite alone (embedded_view.py), from servers with clients of their own (server_view.py).
+Prints one JSON object with counts and the first examples of each violation, and exits with 1 if there is any:
 
   missing       a unit of the input has left nothing (not judged with --unfinished: its turn may still come)
   lost          a unit has rows and no event (not judged with --unfinished: its delivery may still be due)
@@ -16,22 +18,28 @@ counts and the first examples of each violation, and exits with 1 if there is an
   changed       a row or an event differs from the input
   undelivered   the journal or the stream has something open, though everybody ended (not with --unfinished)
   damaged       SQLite finds one of the files malformed
+  untrue        what was reported of an input, or of a unit, is not so (judged if a campaign hands reports in)
 """
 
 import argparse
 import collections
+import dataclasses
 import json
-import sqlite3
+import pathlib
 import sys
 
-VIOLATIONS = ("missing", "lost", "torn", "orphan", "duplicate", "out_of_order", "changed", "undelivered", "damaged")
+from embedded_view import EmbeddedView
+
+VIOLATIONS = ("missing", "lost", "torn", "orphan", "duplicate", "out_of_order", "changed", "undelivered", "damaged",
+              "untrue")
 EXAMPLES_MAX = 5
 
 
 class Unit:
     """What the input says of a unit, and how much of it was found."""
 
-    __slots__ = ("name", "order", "line_item", "counter", "events", "order_rows", "line_item_rows", "event_counts")
+    __slots__ = ("name", "order", "line_item", "counter", "events", "order_rows", "line_item_rows", "event_counts",
+                 "may_be_missing")
 
     def __init__(self, name, text):
         unit = json.loads(text)
@@ -45,16 +53,37 @@ class Unit:
         self.order_rows = 0
         self.line_item_rows = 0
         self.event_counts = [0] * len(self.events)
+        self.may_be_missing = False
 
     def has_rows(self):
         return self.order_rows > 0 or self.line_item_rows > 0
 
 
+@dataclasses.dataclass
+class Report:
+    """What the program said of an input at its end, and how many of its units had rows then."""
+
+    source: str
+    status: int
+    tally: dict  # its JSON report
+    rows: int
+
+    def is_true(self, units):
+        known = self.tally["committed"] + self.tally["skipped"]
+        if self.status == 0 and known != units:
+            return False
+        return known <= self.rows <= known + self.tally["in_doubt"]
+
+
 class Oracle:
-    def __init__(self, database, stream, inputs, unfinished=False):
+    """Judges what a view of the two stores shows; closes the view."""
+
+    def __init__(self, view, inputs, unfinished=False, reports=(), outcomes=()):
+        self.view = view
         self.unfinished = unfinished
-        self.database = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-        self.stream = sqlite3.connect(f"file:{stream}?mode=ro", uri=True)
+        self.reports = reports
+        self.outcomes = outcomes  # of single units, in the order in which they were reported: (source, line, state)
+        self.final = {}  # outcomes by source and line
         self.counts = dict.fromkeys(VIOLATIONS, 0)
         self.examples = collections.defaultdict(list)
         self.events = 0
@@ -72,30 +101,24 @@ class Oracle:
             self.examples[kind].append(example)
 
     def judge(self):
-        self.check_files()
-        if not self.counts["damaged"]:
-            self.read_rows()
-            self.read_events()
-            for unit in self.units.values():
-                self.judge_unit(unit)
-            self.judge_counters()
-            self.judge_rest()
-        self.database.close()
-        self.stream.close()
+        try:
+            for line in self.view.damage():
+                self.violate("damaged", line)
+            if not self.counts["damaged"]:
+                self.read_rows()
+                self.read_events()
+                self.read_outcomes()
+                for unit in self.units.values():
+                    self.judge_unit(unit)
+                self.judge_counters()
+                self.judge_rest()
+            self.judge_reports()
+        finally:
+            self.view.close()
         return self.verdict()
 
-    def check_files(self):
-        for connection in (self.database, self.stream):
-            try:
-                lines = [line for (line,) in connection.execute("PRAGMA integrity_check")]
-            except sqlite3.DatabaseError as error:
-                lines = [str(error)]
-            for line in lines:
-                if line != "ok":
-                    self.violate("damaged", line)
-
     def read_rows(self):
-        for row in self.database.execute("SELECT id, customer, amount FROM orders"):
+        for row in self.view.rows("SELECT id, customer, amount FROM orders"):
             unit = self.by_order.get(row[0])
             if unit is None:
                 self.violate("orphan", f"row of orders: {row}")
@@ -103,7 +126,7 @@ class Oracle:
             unit.order_rows += 1
             if row != unit.order:
                 self.violate("changed", f"{unit.name}: row of orders: {row}, not {unit.order}")
-        for row in self.database.execute("SELECT order_id, product FROM line_item"):
+        for row in self.view.rows("SELECT order_id, product FROM line_item"):
             unit = self.by_order.get(row[0])
             if unit is None:
                 self.violate("orphan", f"row of line_item: {row}")
@@ -115,13 +138,9 @@ class Oracle:
     def read_events(self):
         last_lines = {}  # by source, topic and key
         partitions = {}  # by topic and key
-        ledgers = "write-aside-ledger.*"
-        for topic, partition, offset, key, value, headers in self.stream.execute(
-                "SELECT topic, partition, offset, key, value, headers FROM committed_records "
-                "WHERE topic NOT GLOB ? ORDER BY topic, partition, offset", (ledgers,)):
+        for topic, partition, offset, key, value, headers in self.view.events():
             self.events += 1
             place = f"{topic}/{partition}@{offset}"
-            headers = json.loads(headers)
             source = headers.get("ce_source")
             line, _, index = headers.get("ce_id", "").partition(".")
             unit = self.units.get((source, int(line))) if line.isdigit() and index.isdigit() else None
@@ -150,12 +169,26 @@ class Oracle:
         if (topic, key, headers.get("ce_type"), value, own_headers) != unit.events[index]:
             self.violate("changed", f"{place}: {unit.name} event {index}")
 
+    def read_outcomes(self):
+        for source, line, state in self.outcomes:
+            before = self.final.setdefault((source, line), state)
+            if before not in (state, "in_doubt"):
+                self.violate("untrue", f"{source}:{line}: reported {before}, and then {state}")
+            self.final[source, line] = state
+        for place, state in self.final.items():
+            unit = self.units[place]
+            if state == "committed" and not unit.has_rows():
+                self.violate("untrue", f"{unit.name}: reported committed, and has no rows")
+            if state == "aborted" and (unit.has_rows() or any(unit.event_counts)):
+                self.violate("untrue", f"{unit.name}: reported aborted, and has rows or events")
+            unit.may_be_missing = state != "committed"
+
     def judge_unit(self, unit):
         present = sum(1 for count in unit.event_counts if count > 0)
         if not unit.has_rows():
             if present:
                 self.violate("orphan", f"{unit.name}: {present} events and no row", present)
-            elif not self.unfinished:
+            elif not self.unfinished and not unit.may_be_missing:
                 self.violate("missing", unit.name)
             return
         if unit.order_rows != 1 or unit.line_item_rows == 0:
@@ -169,7 +202,7 @@ class Oracle:
 
     def judge_counters(self):
         expected = collections.Counter(unit.counter for unit in self.units.values() if unit.has_rows())
-        found = dict(self.database.execute("SELECT name, units FROM counter"))
+        found = dict(self.view.rows("SELECT name, units FROM counter"))
         for name in expected.keys() | found.keys():
             difference = expected.get(name, 0) - found.get(name, 0)
             if difference:
@@ -178,13 +211,19 @@ class Oracle:
     def judge_rest(self):
         if self.unfinished:
             return
-        for connection, query, what in (
-                (self.database, "SELECT count(*) FROM write_aside_journal WHERE delivered_at IS NULL", "journal rows"),
-                (self.database, "SELECT count(*) FROM write_aside_lane WHERE halted <> ''", "halted lanes"),
-                (self.stream, "SELECT count(*) FROM open_transaction", "open stream transactions")):
-            (count,) = connection.execute(query).fetchone()
+        for query, what in (("SELECT count(*) FROM write_aside_journal WHERE delivered_at IS NULL", "journal rows"),
+                            ("SELECT count(*) FROM write_aside_lane WHERE halted <> ''", "halted lanes")):
+            (count,) = self.view.rows(query).fetchone()
             if count:
                 self.violate("undelivered", what, count)
+        if count := self.view.open_transactions():
+            self.violate("undelivered", "open stream transactions", count)
+
+    def judge_reports(self):
+        units = collections.Counter(source for source, _ in self.units)
+        for report in self.reports:
+            if not report.is_true(units[report.source]):
+                self.violate("untrue", f"{report}, of {units[report.source]} units")
 
     def verdict(self):
         committed = sum(1 for unit in self.units.values() if unit.has_rows())
@@ -199,14 +238,35 @@ def parse_input(text):
     return source, path
 
 
-def main():
+def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--database", required=True, help="path of the SQLite database")
-    parser.add_argument("--stream", required=True, help="path of the local stream")
+    parser.add_argument("--database", help="path of the SQLite database")
+    parser.add_argument("--stream", help="path of the local stream")
+    parser.add_argument("--postgresql", help="URL of the database")
+    parser.add_argument("--kafka", help="HOST:PORT of a broker")
     parser.add_argument("--input", required=True, action="append", type=parse_input, metavar="SOURCE=FILE")
     parser.add_argument("--unfinished", action="store_true", help="some inputs are not applied to their end")
     options = parser.parse_args()
-    verdict = Oracle(options.database, options.stream, options.input, options.unfinished).judge()
+    if bool(options.database and options.stream) == bool(options.postgresql and options.kafka):
+        parser.error("give --database and --stream, or --postgresql and --kafka")
+    return options
+
+
+def open_view(options):
+    if options.database:
+        return EmbeddedView(options.database, options.stream)
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+    import servers.environment
+    servers.environment.enter()
+    from server_view import ServerView
+    topics = {event["topic"] for _, path in options.input for text in open(path, encoding="utf-8")
+              for event in json.loads(text)["events"]}
+    return ServerView(options.postgresql, options.kafka, sorted(topics))
+
+
+def main():
+    options = parse_options()
+    verdict = Oracle(open_view(options), options.input, options.unfinished).judge()
     print(json.dumps(verdict))
     return 0 if verdict["ok"] else 1
 

@@ -11,7 +11,8 @@ import tempfile
 import unittest
 
 import make_input
-from oracle import VIOLATIONS, Oracle
+from embedded_view import EmbeddedView
+from oracle import VIOLATIONS, Oracle, Report
 
 SOURCE = "input"
 UNITS = 60
@@ -44,7 +45,7 @@ class OracleTest(unittest.TestCase):
         self.apply_everything()
 
     def apply_everything(self):
-        self.database.executescript(make_input.SCHEMA + WRITE_ASIDE_SCHEMA)
+        self.database.executescript(make_input.EMBEDDED.schema + WRITE_ASIDE_SCHEMA)
         self.stream.executescript(STREAM_SCHEMA)
         self.database.execute("BEGIN")
         self.stream.execute("BEGIN")
@@ -65,7 +66,7 @@ class OracleTest(unittest.TestCase):
         self.stream.execute("COMMIT")
 
     def judge(self, unfinished=False):
-        return Oracle(self.database_path, self.stream_path, [(SOURCE, self.input)], unfinished).judge()
+        return Oracle(EmbeddedView(self.database_path, self.stream_path), [(SOURCE, self.input)], unfinished).judge()
 
     def expect(self, unfinished=False, **expected):
         verdict = self.judge(unfinished)
@@ -182,6 +183,31 @@ class OracleTest(unittest.TestCase):
         self.uncount(18)
         self.database.execute("INSERT INTO write_aside_journal VALUES (0, 1, 1, 1, NULL)")
         self.expect(unfinished=True)
+
+    def test_finds_a_report_that_is_not_true(self):
+        def report(status, committed, in_doubt, rows):
+            tally = {"committed": committed, "skipped": 10, "in_doubt": in_doubt}
+            return Report(SOURCE, status, tally, rows)
+
+        true = [report(0, UNITS - 10, 0, UNITS), report(3, 20, 2, 31), report(1, 20, 0, 30)]
+        untrue = [report(0, UNITS - 11, 0, UNITS - 1), report(1, 20, 0, 31), report(3, 20, 1, 29)]
+        view = EmbeddedView(self.database_path, self.stream_path)
+        verdict = Oracle(view, [(SOURCE, self.input)], reports=true + untrue).judge()
+        self.assertEqual(verdict["untrue"], len(untrue), verdict["examples"])
+
+    def test_finds_an_outcome_that_is_not_true(self):
+        for line in (17, 18, 19, 20):
+            self.delete_events(line)
+            self.delete_rows(line)
+            self.uncount(line)
+        true = [(1, "committed"), (2, "in_doubt"), (2, "committed"), (17, "aborted"), (18, "in_doubt"),
+                (18, "aborted"), (19, "in_doubt"), (20, "aborted")]
+        untrue = [(20, "committed"), (3, "aborted"), (4, "aborted"), (4, "committed")]
+        for outcomes, count in ((true, 0), (true + untrue, 4)):
+            view = EmbeddedView(self.database_path, self.stream_path)
+            verdict = Oracle(view, [(SOURCE, self.input)],
+                             outcomes=[(SOURCE, *outcome) for outcome in outcomes]).judge()
+            self.assertEqual((verdict["untrue"], verdict["missing"]), (count, count > 0), verdict["examples"])
 
     def test_finds_a_damaged_file(self):
         self.database.close()

@@ -17,25 +17,22 @@ it is stopped again, a little later; if that does not help the round counts as `
 where it hurts most, between the commit of a unit and that of its events, and has few keys, so that a late event is out
 of order. A round takes the lease (3 s), so several pairs of stores are used side by side.
 
-Prints one JSON object. On failure the folders are kept, and the seed is printed. Environment: as in kill_loop.py; the
-factor multiplies --rounds, --units and --seconds-max.
+server_pause_loop.py does the same on PostgreSQL and Kafka. Prints one JSON object. On failure the folders are kept, and
+the seed is printed.
 """
 
 import argparse
 import collections
 import concurrent.futures
 import json
-import os
 import random
-import shutil
 import signal
-import sqlite3
-import sys
 import time
 
+import campaigns
 from make_input import CUSTOMERS
 from oracle import VIOLATIONS
-from stores import Job, Stores, make_folder
+from stores import Job, Stores
 
 TICK = 0.002
 STARTS_MAX = 5.0
@@ -48,17 +45,18 @@ GOES_ON_MAX = 0.003
 ACTIONS = ("wake", "wake", "wake_late", "exchange", "die")
 BATCHES = ("1", "1", "10", "100")
 WAITS = ("decided", "visible")
+WORKERS = ("1", "4")
 FINISHES_MAX = 40
 
 
 class Pair:
-    """One pair of stores, two processes."""
+    """One pair of stores, two processes. `make_stores(program, folder, lanes)` makes the stores."""
 
-    def __init__(self, options, folder, number):
+    def __init__(self, options, folder, number, make_stores):
         self.options = options
         self.random = random.Random(f"{options.seed} {number}")
         self.same_input = number % 2 == 1
-        self.stores = Stores(options.program, folder, LANES if self.same_input else 1)
+        self.stores = make_stores(options.program, folder, LANES if self.same_input else 1)
         self.inputs = [Input(self, number) for number in range(2)]
         self.next_order = 1
         self.counts = collections.Counter()
@@ -122,8 +120,7 @@ class Pair:
     def stop(self, one):
         for _ in range(STOPS_MAX):
             one.signal(signal.SIGSTOP)
-            locked = any(is_locked(path) for path in (self.stores.database, self.stores.stream))
-            if not locked and (not self.same_input or self.stores.has_late_unit()):
+            if not self.stores.is_locked() and (not self.same_input or self.stores.has_late_unit()):
                 return
             one.signal(signal.SIGCONT)
             time.sleep(self.random.uniform(0, GOES_ON_MAX))
@@ -141,18 +138,6 @@ class Pair:
                 if status == 0:
                     break
                 raise RuntimeError(f"{one.job.source} ended with status {status}: {one.job.last_words()}")
-
-
-def is_locked(path):
-    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("ROLLBACK")
-        return False
-    except sqlite3.OperationalError:
-        return True
-    finally:
-        connection.close()
 
 
 class Input:
@@ -180,13 +165,12 @@ class Input:
         if not follows and (self.job is None or self.pair_progress() >= self.pair.options.units):
             self.next_input()
         self.progress = self.pair_progress()
-        self.job.start("--batch", self.pair.random.choice(BATCHES), "--wait", self.pair.random.choice(WAITS))
+        choice = self.pair.random.choice
+        self.job.start("--workers", choice(self.pair.options.workers), "--batch", choice(BATCHES), "--wait", choice(WAITS))
 
     def pair_progress(self):
-        try:
-            return self.pair.stores.progress(self.job.source)
-        except sqlite3.OperationalError:
-            return self.progress  # the stopped process holds the file
+        progress = self.pair.stores.progress(self.job.source)
+        return self.progress if progress is None else progress  # the stopped process may hold the database
 
     def has_worked(self):
         return self.pair_progress() > self.progress
@@ -207,25 +191,22 @@ class Input:
         self.job.forget()
 
 
-def parse_options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_options(rounds, stores, workers):
+    parser = argparse.ArgumentParser(description=__doc__ + campaigns.ENVIRONMENT,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True)
     parser.add_argument("--units", type=int, default=2_000, help="of each input")
-    parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--stores", type=int, default=4)
-    parser.add_argument("--seconds-max", type=float, default=240)
-    parser.add_argument("--seed", type=int, default=int(os.environ.get("WRITE_ASIDE_CRASH_SEED", time.time_ns() % 10**6)))
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--stores", type=int, default=stores)
+    parser.add_argument("--workers", nargs="+", default=workers, help="drawn anew for each process")
+    campaigns.add_options(parser, seconds_max=240)
     options = parser.parse_args()
-    factor = float(os.environ.get("WRITE_ASIDE_CRASH_FACTOR", 1))
-    options.rounds = int(options.rounds * factor)
-    options.seconds_max *= factor
+    options.rounds = int(options.rounds * campaigns.factor())
+    options.seconds_max *= campaigns.factor()
     return options
 
 
-def main():
-    options = parse_options()
-    folder = make_folder("pause-loop")
-    began = time.monotonic()
+def run_pairs(options, folder, make_stores):
     problems = []
     counts = collections.Counter()
     totals = collections.Counter()
@@ -233,7 +214,7 @@ def main():
     def run(number):
         own = folder / str(number)
         own.mkdir()
-        return Pair(options, own, number).run()
+        return Pair(options, own, number, make_stores).run()
 
     with concurrent.futures.ThreadPoolExecutor(options.stores) as executor:
         for number, future in enumerate([executor.submit(run, number) for number in range(options.stores)]):
@@ -248,14 +229,13 @@ def main():
                 problems.append(f"{number}: {json.dumps(verdict)}")
     if not counts["wake"] and not problems:
         problems.append("nobody was woken after a takeover")
-    print(json.dumps({"seed": options.seed, "seconds": round(time.monotonic() - began, 1), "problems": problems,
-                      "rounds": dict(counts), "oracle": dict(totals)}))
-    if problems:
-        print(f"FAILED: {'; '.join(problems)}\nrepeat with --seed {options.seed}; kept {folder}")
-        return 1
-    shutil.rmtree(folder)
-    return 0
+    return {"problems": problems, "rounds": dict(counts), "oracle": dict(totals)}
+
+
+def main(make_stores=Stores, rounds=6, stores=4, workers=WORKERS):
+    options = parse_options(rounds, stores, workers)
+    campaigns.run("pause-loop", options.seed, lambda folder: run_pairs(options, folder, make_stores))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

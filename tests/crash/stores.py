@@ -1,6 +1,7 @@
 """The stores of a crash campaign, looked at from outside, and the processes that apply inputs to them."""
 
 import ctypes
+import json
 import os
 import pathlib
 import shutil
@@ -11,8 +12,10 @@ import subprocess
 import tempfile
 
 import make_input
+from embedded_view import EmbeddedView
 from oracle import Oracle
 
+REPORT = '{"units":'
 FREE_BYTES_MIN = 1 << 30
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
@@ -38,9 +41,10 @@ class Stores:
         self.folder = folder
         self.database = folder / "shop.db"
         self.stream = folder / "shop.events"
+        self.environment = None
         self.inputs = []  # (source, path)
         with sqlite3.connect(self.database) as database:
-            database.executescript(make_input.SCHEMA)
+            database.executescript(make_input.EMBEDDED.schema)
         database.close()
         topics = [f"--topic={name}:{partitions}" for name, partitions in make_input.TOPICS.items()]
         made = self.run("init", f"--lanes={lanes}", *topics)
@@ -86,7 +90,8 @@ class Stores:
 
     def judge(self, folder=None, unfinished=False):
         folder = folder or self.folder
-        return Oracle(folder / self.database.name, folder / self.stream.name, self.inputs, unfinished).judge()
+        view = EmbeddedView(folder / self.database.name, folder / self.stream.name)
+        return Oracle(view, self.inputs, unfinished).judge()
 
     def has_late_unit(self):
         """Whether a unit is committed, and its events are not visible yet."""
@@ -99,8 +104,27 @@ class Stores:
         return any(last > visible.get(lane, 0) for lane, last in rows)
 
     def progress(self, source):
-        """Units of this input that are committed; opens the database as any reader may."""
-        return read_progress(self.database).get(source, 0)
+        """Units of this input that are committed; None if the file is held. Opens the database as any reader may."""
+        try:
+            return read_progress(self.database).get(source, 0)
+        except sqlite3.OperationalError:
+            return None
+
+    def is_locked(self):
+        """Whether somebody who is stopped now would hold everybody up."""
+        return any(is_locked(path) for path in (self.database, self.stream))
+
+
+def is_locked(path):
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+        return False
+    except sqlite3.OperationalError:
+        return True
+    finally:
+        connection.close()
 
 
 def query(path, sql):
@@ -138,11 +162,13 @@ class Job:
         self.log_path = stores.folder / f"{source}{log}.log"
 
     def start(self, *options):
-        words = ["apply", str(self.path), "--source", self.source, "--quiet", *options]
+        self.run(self.stores.command("apply", str(self.path), "--source", self.source, "--quiet", *options))
+
+    def run(self, command):
         with open(self.log_path, "a", encoding="utf-8") as log:
-            print("$", *words, file=log, flush=True)
-            self.process = subprocess.Popen(self.stores.command(*words), stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, preexec_fn=die_with_parent)
+            print("$", *command, file=log, flush=True)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=self.stores.environment, preexec_fn=die_with_parent)
 
     def exit_status(self):
         return self.process.poll() if self.process else None
@@ -163,6 +189,35 @@ class Job:
     def forget(self):
         self.process = None
 
+    def report(self):
+        """The JSON report of the process that ended last, if it came to that."""
+        lines = self.log_path.read_text(encoding="utf-8").rpartition("\n$ ")[2].splitlines()
+        return json.loads(lines[-1]) if lines and lines[-1].startswith(REPORT) else None
+
     def last_words(self):
         lines = self.log_path.read_text(encoding="utf-8").splitlines()
-        return lines[-1] if lines else ""
+        return next((line for line in reversed(lines) if not line.startswith(REPORT)), "")
+
+
+class ReportingJob(Job):
+    """The same input, by the program that writes every outcome down (tests/programs/report_outcomes.cpp)."""
+
+    THREADS = 8
+
+    def __init__(self, program, stores, source, path):
+        super().__init__(stores, source, path)
+        self.program = program
+        self.outcomes_path = stores.folder / f"{source}.outcomes"
+
+    def start(self, *_):
+        _, _, database, _, stream = self.stores.command()
+        self.run([self.program, database, stream, str(self.path), self.source, str(self.THREADS),
+                  str(self.outcomes_path)])
+
+    def outcomes(self):
+        """(source, line, state), in the order in which they were reported."""
+        if not self.outcomes_path.exists():
+            return
+        for text in self.outcomes_path.read_text(encoding="utf-8").splitlines():
+            line, state, *_ = text.split(" ")
+            yield self.source, int(line), state

@@ -2,6 +2,7 @@
 // exactly behind the last committed unit.
 // Method: the real program on SQLite and a local stream; the stores are read with sqlite3 and with `verify`.
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "integration/program.hpp"
 
@@ -199,6 +200,221 @@ TEST_F(Applying, RefusesASecondRunOfTheSameSource) {
   EXPECT_EQ(finish(first, "first").status, 143);
   EXPECT_EQ(rows(), events());
   expect_faultless("in.jsonl");
+}
+
+// Units of 20 keys, so that each worker has several of them and each key many units.
+class ApplyingWithWorkers : public Applying {
+ protected:
+  static std::string keyed(int first, int last, int refused = 0) {
+    std::string text;
+    for (int id = first; id <= last; ++id) {
+      std::string line = unit(id, id == refused ? "much too long" : "new");
+      line.resize(line.size() - 2);
+      // The event's key is the ordering key, so that the order can be seen in the stream.
+      const std::string key = std::to_string(id % 20);
+      line.replace(line.find(R"("key":")"), 7 + std::to_string(id).size(), R"("key":")" + key);
+      text.append(line).append(R"(,"ordering_key":")").append(key).append("\"}\n");
+    }
+    return text;
+  }
+  // Events of one key that stand behind a later one of theirs.
+  [[nodiscard]] std::string overtaken() const {
+    return query("shop.events",
+                 "select count(*) from (select json_extract(value, '$.id') as id, lag(json_extract(value, '$.id')) "
+                 "over (partition by key order by partition, offset) as last from committed_records where topic = "
+                 "'orders') where id < last");
+  }
+  [[nodiscard]] std::string position() const {
+    return query("shop.db", "select position from write_aside_progress where source not like '%#%'");
+  }
+};
+
+TEST_F(ApplyingWithWorkers, CommitsEachUnitOnceInTheOrderOfItsKey) {
+  initialise();
+  write_file("in.jsonl", keyed(1, 2'000));
+  for (const std::string batch : {"1", "7"}) {
+    const Finished applied = run({"apply", "in.jsonl", "--workers", "4", "--batch", batch, "--json"});
+    ASSERT_EQ(applied.status, 0) << applied.err;
+    EXPECT_EQ(report(applied)["committed"], batch == "1" ? 2'000 : 0) << "the second time there is nothing left to do";
+    EXPECT_EQ(report(applied)["units"], 2'000);
+  }
+  EXPECT_EQ(rows() + " " + events() + " " + overtaken(), "2000 2000 0");
+  expect_faultless("in.jsonl");
+}
+
+TEST_F(ApplyingWithWorkers, LeaveOnePositionBehindFromWhichAnyNumberGoesOn) {
+  initialise();
+  int units = 0;
+  for (const std::string workers : {"1", "4", "3", "1"}) {
+    units += 100;
+    write_file("in.jsonl", keyed(1, units));
+    const Finished applied = run({"apply", "in.jsonl", "--workers", workers, "--json"});
+    ASSERT_EQ(applied.status, 0) << applied.err;
+    EXPECT_EQ(report(applied)["committed"], 100);
+    EXPECT_TRUE(position().starts_with("v1 units=" + std::to_string(units) + " ")) << position();
+  }
+  EXPECT_EQ(rows() + " " + events() + " " + overtaken(), "400 400 0");
+  expect_faultless("in.jsonl");
+}
+
+TEST_F(ApplyingWithWorkers, GoOnInTheirNumberAfterAKillWhateverIsAskedFor) {
+  initialise();
+  write_file("in.jsonl", keyed(1, 3'000));
+  const Finished killed = interrupt({"apply", "in.jsonl", "--workers", "4", "--quiet"}, SIGKILL, 300);
+  EXPECT_EQ(killed.status, 128 + SIGKILL);
+  EXPECT_TRUE(position().starts_with("v1 plan=4 ")) << position();
+  const Finished other = interrupt({"apply", "in.jsonl", "--workers", "2", "--quiet"}, SIGKILL, 900);
+  EXPECT_EQ(other.status, 128 + SIGKILL);
+  EXPECT_TRUE(other.err.starts_with("write-aside: source '" + path("in.jsonl") + "' was interrupted with 4 workers; "))
+      << other.err;
+  EXPECT_TRUE(position().starts_with("v1 plan=4 ")) << position();
+  const Finished rest = run({"apply", "in.jsonl", "--batch", "50", "--json"});
+  ASSERT_EQ(rest.status, 0) << rest.err;
+  EXPECT_GE(report(rest)["skipped"], 900);
+  EXPECT_EQ(report(rest)["units"], 3'000);
+  EXPECT_TRUE(position().starts_with("v1 units=3000 ")) << position();
+  EXPECT_EQ(rows() + " " + events() + " " + overtaken(), "3000 3000 0");
+  expect_faultless("in.jsonl");
+}
+
+TEST_F(ApplyingWithWorkers, StopTogetherAtARefusedUnitAndGoOnOnceItIsMended) {
+  initialise();
+  write_file("in.jsonl", keyed(1, 400, 200));
+  const Finished stopped = run({"apply", "in.jsonl", "--workers", "4", "--json"});
+  EXPECT_EQ(stopped.status, 1);
+  EXPECT_TRUE(stopped.err.starts_with("write-aside: in.jsonl:200:")) << stopped.err;
+  EXPECT_EQ(std::count(stopped.err.begin(), stopped.err.end(), '\n'), 1) << stopped.err;
+  EXPECT_EQ(report(stopped)["aborted"], 1);
+  EXPECT_EQ(report(stopped)["committed"], std::stoi(rows()));
+  EXPECT_EQ(query("shop.db", "select count(*) from orders where id > 200 and id % 20 = 0"), "0")
+      << "nothing of its key is committed behind it";
+  write_file("in.jsonl", keyed(1, 400));
+  const Finished mended = run({"apply", "in.jsonl", "--workers", "4", "--json"});
+  EXPECT_EQ(mended.status, 0) << mended.err;
+  EXPECT_EQ(rows() + " " + events() + " " + overtaken(), "400 400 0");
+}
+
+TEST_F(ApplyingWithWorkers, SkipRefusedUnitsAloneAndKeepThemWhole) {
+  initialise();
+  std::string text;
+  for (int id = 1; id <= 400; ++id) text += keyed(id, id, id % 10 == 0 ? id : 0);
+  write_file("in.jsonl", text);
+  const Finished skipped = run({"apply", "in.jsonl", "--workers", "4", "--batch", "8", "--on-error", "skip",
+                                "--rejects", "bad.jsonl", "--json"});
+  EXPECT_EQ(skipped.status, 1);
+  EXPECT_EQ(report(skipped)["committed"], 360) << skipped.err;
+  EXPECT_EQ(report(skipped)["aborted"], 40);
+  std::istringstream lines(read_file("bad.jsonl"));
+  std::set<std::uint64_t> rejected;
+  for (std::string line; std::getline(lines, line);) rejected.insert(Json::parse(line)["line"].get<std::uint64_t>());
+  EXPECT_EQ(rejected.size(), 40u);
+  EXPECT_NE(position().find(" rejected=40 "), std::string::npos) << position();
+  EXPECT_EQ(rows() + " " + events() + " " + overtaken(), "360 360 0");
+  expect_faultless("in.jsonl");
+}
+
+TEST_F(ApplyingWithWorkers, RefuseAnInputThatHasChangedBeforeTheirPlaces) {
+  initialise();
+  write_file("in.jsonl", keyed(1, 5'000));
+  EXPECT_EQ(interrupt({"apply", "in.jsonl", "--workers", "4", "--quiet"}, SIGKILL, 300).status, 128 + SIGKILL);
+  const std::string before = rows();
+  write_file("in.jsonl", keyed(2, 5'001));
+  const Finished changed = run({"apply", "in.jsonl", "--workers", "4"});
+  EXPECT_EQ(changed.status, 2);
+  EXPECT_NE(changed.err.find("in.jsonl: the input has changed since an earlier run applied it"), std::string::npos)
+      << changed.err;
+  write_file("in.jsonl", keyed(1, 10));
+  const Finished shorter = run({"apply", "in.jsonl", "--workers", "4"});
+  EXPECT_EQ(shorter.status, 2);
+  EXPECT_NE(shorter.err.find("the input has become shorter"), std::string::npos) << shorter.err;
+  EXPECT_EQ(rows(), before) << "nothing of either is applied";
+}
+
+TEST_F(ApplyingWithWorkers, RefuseASecondRunOfTheSameSource) {
+  initialise();
+  write_file("in.jsonl", keyed(1, 20'000));
+  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  const pid_t first = start({"apply", "in.jsonl", "--workers", "4", "--quiet"}, nothing, "first");
+  close(nothing);
+  ASSERT_TRUE(eventually([&] { return rows() != "0"; }));
+  const Finished second = run({"apply", "in.jsonl", "--workers", "4", "--json"});
+  EXPECT_EQ(second.status, 1) << second.err;
+  EXPECT_NE(second.err.find("another run of source"), std::string::npos) << second.err;
+  kill(first, SIGTERM);
+  EXPECT_EQ(finish(first, "first").status, 143);
+  EXPECT_EQ(rows() + " " + overtaken(), events() + " 0");
+  expect_faultless("in.jsonl");
+}
+
+// Whichever of them stores its plan first goes on alone.
+TEST_F(ApplyingWithWorkers, OneOfTwoThatBeginTogetherIsRefused) {
+  initialise();
+  write_file("in.jsonl", keyed(1, 2'000));
+  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  const pid_t a = start({"apply", "in.jsonl", "--workers", "4", "--json"}, nothing, "a");
+  const pid_t b = start({"apply", "in.jsonl", "--workers", "3", "--json"}, nothing, "b");
+  close(nothing);
+  std::vector<Finished> ended{finish(a, "a"), finish(b, "b")};
+  std::vector<int> statuses{ended[0].status, ended[1].status};
+  std::sort(statuses.begin(), statuses.end());
+  // One that is late enough finds everything done.
+  EXPECT_EQ(statuses.front(), 0) << ended[0].err << ended[1].err;
+  EXPECT_LE(statuses.back(), 1) << ended[0].err << ended[1].err;
+  EXPECT_EQ(rows() + " " + events() + " " + overtaken(), "2000 2000 0");
+  expect_faultless("in.jsonl");
+}
+
+TEST_F(ApplyingWithWorkers, KeepOutOfTheProgressOfAnotherSource) {
+  initialise();
+  write_file("in.jsonl", keyed(1, 10));
+  write_file("other.jsonl", keyed(11, 20));
+  ASSERT_EQ(run({"apply", "other.jsonl", "--source", "in#1"}).status, 0);
+  const Finished refused = run({"apply", "in.jsonl", "--source", "in", "--workers", "2"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_NE(refused.err.find("under the name 'in#1', which another source has; use another --source"),
+            std::string::npos)
+      << refused.err;
+  EXPECT_EQ(rows(), "10");
+}
+
+TEST_F(ApplyingWithWorkers, EndTheirUnitsBeforeTheyObeyASignal) {
+  initialise();
+  write_file("in.jsonl", keyed(1, 20'000));
+  const Finished interrupted = interrupt({"apply", "in.jsonl", "--workers", "4", "--json"}, SIGINT, 50);
+  EXPECT_EQ(interrupted.status, 130) << interrupted.err;
+  EXPECT_EQ(report(interrupted)["committed"], std::stoi(rows()));
+  EXPECT_EQ(rows() + " " + overtaken(), events() + " 0");
+  expect_faultless("in.jsonl");
+}
+
+TEST_F(ApplyingWithWorkers, WorkAtEveryLevelAndWaitUntilEventsAreVisible) {
+  initialise();
+  int last = 0;
+  for (const std::string level : {"exactly_once", "transactional", "at_least_once"}) {
+    write_file(level, keyed(last + 1, last + 100));
+    last += 100;
+    const Finished applied =
+        run({"apply", level, "--workers", "4", "--guarantee", level, "--wait", "visible", "--json"});
+    ASSERT_EQ(applied.status, 0) << applied.err;
+    EXPECT_EQ(report(applied)["committed"], 100);
+  }
+  EXPECT_EQ(rows() + " " + events(), "300 300");
+}
+
+TEST_F(ApplyingWithWorkers, LoadKeepsTheOrderOfTheEventsKey) {
+  initialise();
+  ASSERT_EQ(query("shop.db", "create table seen (n integer primary key, k text)"), "");
+  std::string csv = "n,k\n";
+  for (int i = 1; i <= 1'000; ++i) csv += std::to_string(i) + "," + std::to_string(i % 10) + "\n";
+  write_file("in.csv", csv);
+  const Finished loaded = run({"load", "in.csv", "--table", "seen", "--topic", "orders", "--key", "k", "--workers", "4",
+                               "--batch", "5", "--json"});
+  ASSERT_EQ(loaded.status, 0) << loaded.err;
+  EXPECT_EQ(report(loaded)["committed"], 1'000);
+  const Finished verified = run({"verify", "in.csv", "--format", "csv", "--json"});
+  EXPECT_EQ(verified.status, 0) << verified.out << verified.err;
+  EXPECT_EQ(Json::parse(verified.out)["note"], "");
+  EXPECT_EQ(query("shop.db", "select count(*) from seen"), "1000");
 }
 
 TEST_F(Applying, LoadsCsvAndReplacesRows) {

@@ -92,9 +92,22 @@ TEST(Documents, NameOnlyTestsThatExist) {
 }
 
 TEST(Documents, NameOnlyFilesThatExist) {
-  for (const auto& [name, document] : find_all("`((?:src|include|cli|tests|examples|tools|docs|bench)/[\\w./-]*)`")) {
+  for (const auto& [name, document] :
+       find_all("`((?:src|include|cli|tests|examples|tools|docs|bench|model)/[\\w./-]*)`")) {
     EXPECT_TRUE(fs::exists(root / name)) << document << " names " << name;
   }
+}
+
+TEST(Documents, NameEveryMutantOfTheModel) {
+  const std::string protocol = read(root / "docs/protocol.md");
+  const std::string mutants = read(root / "model/mutants.cpp");
+  const std::regex name("\\{\"([a-z]\\d?_\\w+)\"");
+  std::size_t count = 0;
+  for (std::sregex_iterator match(mutants.begin(), mutants.end(), name), end; match != end; ++match, ++count) {
+    EXPECT_NE(protocol.find('`' + (*match)[1].str() + '`'), std::string::npos)
+        << "docs/protocol.md does not name the mutant " << (*match)[1];
+  }
+  EXPECT_GT(count, 40u);
 }
 
 TEST(Documents, LinkOnlyToFilesThatExist) {

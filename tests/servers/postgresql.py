@@ -1,6 +1,7 @@
 """A private PostgreSQL server."""
 
 import glob
+import os
 import pathlib
 import shutil
 import signal
@@ -19,6 +20,18 @@ def program(name):
     if path is None:
         raise ServerError(f"PostgreSQL's '{name}' is missing; run tools/install-packages")
     return path
+
+
+def children_of(pid):
+    children = []
+    for stat in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            parent = pathlib.Path(stat).read_text().rpartition(")")[2].split()[1]
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended meanwhile
+        if int(parent) == pid:
+            children.append(int(stat.split("/")[2]))
+    return children
 
 
 class PostgreSQL:
@@ -75,8 +88,14 @@ class PostgreSQL:
                          ROLE, "-d", database, "-c", statement)
 
     def kill(self):
-        """SIGKILL for the server and its backends: a crash without any farewell."""
+        """SIGKILL for the server and its backends, which are no process group: a crash without any farewell."""
+        self.process.process.send_signal(signal.SIGSTOP)  # it starts no more of them
+        children = children_of(self.process.pid)
+        for child in children:
+            os.kill(child, signal.SIGKILL)
         self.process.kill()
+        # A server that starts again refuses while one of the old ones is there.
+        wait_until(lambda: not any(os.path.exists(f"/proc/{child}") for child in children), 20, "backends did not end")
 
     def stop(self):
         if self.process:

@@ -128,11 +128,29 @@ TEST_F(UnitOfWorkTest, C5_ALostReplyToACommitThatCannotLandAnyMoreIsFoundAborted
   play([&] {
     run(a, [&](Coordinator& coordinator) {
       a.plan("session.commit", {.kind = Kind::lose_reply, .delay = 3s});
-      EXPECT_EQ(attempt(coordinator, 1).state(), State::aborted);
+      const Outcome outcome = attempt(coordinator, 1);
+      EXPECT_EQ(outcome.state(), State::aborted);
+      EXPECT_EQ(outcome.error()->effect, Effect::no);
+      EXPECT_TRUE(outcome.error()->retriable);
       world.sleep(5s);
       EXPECT_FALSE(has_row(1)) << "D2: its session was ended at the server";
     });
   });
+}
+
+TEST_F(UnitOfWorkTest, RunTriesAgainWhatWasInDoubtAndIsProvenAborted) {
+  Actor a(world, "a");
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      a.plan("session.commit", {.kind = Kind::lose_reply, .delay = 3s});
+      const auto work = [&](UnitOfWork& unit) -> Result<void> {
+        if (auto written = pair.write_row(unit, 1); !written) return written;
+        return unit.publish(event(1));
+      };
+      EXPECT_TRUE(coordinator.run(work).is_committed());
+    });
+  });
+  EXPECT_EQ(pair.events(), std::vector{1});
 }
 
 TEST_F(UnitOfWorkTest, C5_ACallerMayLeaveInDoubtAndAskLater) {
@@ -353,6 +371,30 @@ TEST_F(TwoLanes, UnitsWithTheSameOrderingKeyTakeTheSameLane) {
       std::set<LaneNumber> lanes;
       for (int id = 1; id <= 6; ++id) lanes.insert(attempt(coordinator, id, Wait::visible, "key").unit()->lane);
       EXPECT_EQ(lanes.size(), 1u);
+    });
+  });
+}
+
+TEST_F(TwoLanes, AUnitTakesTheLaneThatItNamesOrNone) {
+  Actor a(world, "a");
+  play([&] {
+    run(a, [&](Coordinator &coordinator) {
+      world.sleep(5s); // both lanes are taken
+      const std::vector<LaneNumber> lanes = coordinator.lanes();
+      ASSERT_EQ(lanes.size(), 2u);
+      const auto attempt_on = [&](LaneNumber lane, int id) {
+        auto unit = coordinator.begin({.lane = lane}).value();
+        EXPECT_TRUE(pair.write_row(unit, id));
+        EXPECT_TRUE(unit.publish(event(id)));
+        return unit.commit(Wait::visible);
+      };
+      for (int id = 1; id <= 6; ++id)
+        EXPECT_EQ(attempt_on(lanes[id % 2], id).unit()->lane, lanes[id % 2]);
+      const Outcome elsewhere = attempt_on(lanes[0] + lanes[1] + 1, 7);
+      ASSERT_EQ(elsewhere.state(), Outcome::State::aborted);
+      EXPECT_EQ(elsewhere.error()->code, ErrorCode::lane_unavailable);
+      EXPECT_TRUE(elsewhere.error()->retriable);
+      EXPECT_FALSE(has_row(7));
     });
   });
 }

@@ -123,6 +123,34 @@ TEST_F(Resolver, D3_SaysNothingWithoutTheReplyToThatWrite) {
   EXPECT_EQ(resolve(), Verdict::committed);
 }
 
+// A database whose commits are not replicated before they return.
+class Unreplicated final : public support::ForwardingOwnTransaction {
+ public:
+  using ForwardingOwnTransaction::ForwardingOwnTransaction;
+  ports::CommitReply commit() override {
+    ports::CommitReply reply = ForwardingOwnTransaction::commit();
+    reply.error = Error{.code = ErrorCode::timeout, .retriable = true, .message = "not replicated"};
+    return reply;
+  }
+};
+class UnreplicatedDatabase final : public support::ForwardingDatabase {
+ public:
+  using ForwardingDatabase::ForwardingDatabase;
+  Result<std::unique_ptr<ports::OwnTransaction>> own_transaction(ports::Deadline deadline) override {
+    auto inner = ForwardingDatabase::own_transaction(deadline);
+    if (!inner) return inner;
+    return std::make_unique<Unreplicated>(std::move(*inner));
+  }
+};
+
+TEST_F(Resolver, D3_SaysNothingWhenThatWriteWasNotReplicated) {
+  journal(unit);
+  UnreplicatedDatabase unreplicated(plain);
+  const Resolution resolution = resolve_unit(unreplicated, unit, {}, deadline);
+  EXPECT_EQ(resolution.verdict, Verdict::unknown);
+  EXPECT_EQ(resolution.error->message, "not replicated");
+}
+
 TEST_F(Resolver, D4_AtOrBelowTheWatermarkAbsenceProvesNothing) {
   ports::LaneRow lane = lane_row();
   for (const BatchId purged : {BatchId{unit.epoch, unit.n}, BatchId{unit.epoch, unit.n + 1}, BatchId{4, 0}}) {

@@ -54,7 +54,19 @@ struct Options {
 
 }  // namespace write_aside::postgresql
 
-// A unit on the caller's own handle, for instance in libpqxx (`pqxx::connection::...`) or SOCI.
+// A unit on the caller's own handle, which must be outside pipeline mode, with no command under way, and either idle or
+// inside a transaction that has not failed; that one is taken over, else one is begun at the handle's own isolation level.
+// Nothing is prepared on it, and its settings stay.
+//
+// After the unit the handle is usable and outside any transaction, or, where a reply was lost or did not come in time,
+// closed: PQstatus tells CONNECTION_BAD. A COMMIT or ROLLBACK that the caller runs behind the unit's back is detected at
+// commit, `transaction_ended`, and no journal row is written in another transaction than the unit's. A notice receiver of
+// the caller's own stays; then no lost wait for a standby is noticed.
+//
+// libpqxx 7 gives its handle away and takes one over (`std::move(connection).release_raw_connection()` and
+// `pqxx::connection::seize_raw_connection(handle)`, in its later releases; libpqxx 6 keeps it private): begin the unit on
+// the handle, let a pqxx::connection have it for the statements in a pqxx::nontransaction, take it back, commit.
+// SOCI 4.0: `static_cast<soci::postgresql_session_backend*>(session.get_backend())->conn_`.
 template <>
 struct write_aside::BorrowedSession<PGconn> {
   [[nodiscard]] static Result<std::unique_ptr<ports::Session>> borrow(PGconn* handle);

@@ -71,7 +71,8 @@ struct LaneSummary {
 struct CommitReply {
   enum class State { committed, aborted, in_doubt };
   State state = State::in_doubt;
-  std::optional<Error> error = {};  // set unless committed
+  // Set unless committed. With committed it is a warning: the rows are committed, but less safely than was asked for.
+  std::optional<Error> error = {};
 };
 
 struct JournalEntry {

@@ -96,6 +96,7 @@ class TransactionalProducer {
   // Accepts the records, in this order per partition; their acknowledgement comes through Deliveries under
   // `token`. On an error nothing was accepted and no acknowledgement comes.
   [[nodiscard]] virtual Result<void> produce(std::span<const RecordView> records, std::uint64_t token) = 0;
+  // A committed transaction may become visible to readers a moment after this returns.
   [[nodiscard]] virtual EndReport end(Ending ending, Deadline deadline) = 0;
 };
 
@@ -127,7 +128,8 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
   virtual ~Reader() = default;
 
-  // Up to `records_max` records, in offset order per partition; empty if the deadline passes first.
+  // Up to `records_max` records, in offset order per partition; empty if the deadline passes first, or if only a
+  // position has moved.
   [[nodiscard]] virtual Result<std::vector<StoredRecord>> poll(std::size_t records_max, Deadline deadline) = 0;
   // The offset that the next record of the partition will at least have. It also passes over what is not
   // shown: aborted records, records removed by compaction.

@@ -100,7 +100,8 @@ Result<std::vector<TopicLayout>> Admin::topics(ports::Deadline deadline) const {
   const MetadataHandle metadata(found);
   std::vector<TopicLayout> topics;
   for (const auto& topic : std::span(metadata->topics, static_cast<std::size_t>(metadata->topic_cnt))) {
-    if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR) topics.push_back(layout_of(topic));
+    const bool is_kafkas_own = std::string_view(topic.topic).starts_with("__");
+    if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR && !is_kafkas_own) topics.push_back(layout_of(topic));
   }
   return topics;
 }

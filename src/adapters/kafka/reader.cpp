@@ -122,7 +122,7 @@ Result<std::vector<ports::StoredRecord>> KafkaReader::poll(std::size_t records_m
 Result<void> KafkaReader::fill(Haul& haul, ports::Deadline deadline) {
   while (!haul.is_full()) {
     // Waits for the first message only: librdkafka would wait until as many as asked for are there.
-    const int wait = haul.records.empty() ? milliseconds_until(deadline) : 0;
+    const int wait = haul.records.empty() && !haul.moved ? milliseconds_until(deadline) : 0;
     const MessageHandle first(rd_kafka_consume_queue(queue_.get(), wait));
     if (first == nullptr) return {};
     if (auto taken = take(*first, haul); !taken) return taken;
@@ -152,10 +152,12 @@ Result<void> KafkaReader::take(const rd_kafka_message_t& message, Haul& haul) {
     }
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
       // Behind aborted records, markers, and what was compacted away.
+      haul.moved = haul.moved || message.offset > cursor->offset;
       cursor->offset = std::max(cursor->offset, message.offset);
       return {};
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+      haul.moved = true;
       return handle_loss(*cursor);
     default:
       break;

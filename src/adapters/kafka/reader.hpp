@@ -38,6 +38,7 @@ class KafkaReader final : public ports::Reader {
     std::vector<ports::StoredRecord> records;
     std::size_t records_max = 0;
     std::size_t bytes = 0;
+    bool moved = false;  // a position has passed over what is not shown
     [[nodiscard]] bool is_full() const;
   };
 

@@ -52,6 +52,29 @@ std::string name_of(const Settings& settings) {
   return "postgresql://" + escaped_host(host) + ":" + either(settings, "port") + "/" + database;
 }
 
+// A '/' or '@' in a password that is not percent-encoded makes libpq take parts of it for the host, the port or the
+// database, which messages show.
+bool holds_misplaced_password(const std::string& url, const Settings& settings) {
+  const std::string port = find(settings, "port");
+  if (port.find_first_not_of("0123456789,") != std::string::npos) return true;
+  if (find(settings, "host").find('@', 1) != std::string::npos) return true;
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string::npos) return false;
+  const std::size_t path = url.find('/', scheme + 3);
+  return path != std::string::npos && url.find('@', path) < url.find('?', path);
+}
+
+Error invalid_url() {
+  // What libpq says may quote a part of the password that it took for something else.
+  return {ErrorCode::invalid_argument,
+          Side::caller,
+          Effect::no,
+          false,
+          "the URL of the PostgreSQL database is not valid; write postgresql://USER@HOST:PORT/DATABASE, with special "
+          "characters percent-encoded",
+          {}};
+}
+
 void set_default(Settings& settings, const std::string& keyword, const std::string& value) {
   if (find(settings, keyword).empty()) settings.emplace_back(keyword, value);
 }
@@ -62,20 +85,12 @@ Result<Address> read_address(const std::string& url) {
   char* said = nullptr;
   const SettingsHandle parsed(PQconninfoParse(url.c_str(), &said));
   const TextHandle complaint(said);
-  if (parsed == nullptr) {
-    // What libpq says may quote a part of the password that it took for something else.
-    return failure({ErrorCode::invalid_argument,
-                    Side::caller,
-                    Effect::no,
-                    false,
-                    "the URL of the PostgreSQL database is not valid; write "
-                    "postgresql://USER@HOST:PORT/DATABASE, with special characters percent-encoded",
-                    {}});
-  }
+  if (parsed == nullptr) return failure(invalid_url());
   Address address;
   for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
     if (option->val != nullptr) address.settings.emplace_back(option->keyword, option->val);
   }
+  if (holds_misplaced_password(url, address.settings)) return failure(invalid_url());
   address.name = name_of(address.settings);
   set_default(address.settings, "fallback_application_name", "write-aside");
   set_default(address.settings, "client_encoding", "UTF8");

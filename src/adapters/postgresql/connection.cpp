@@ -108,11 +108,10 @@ bool Connection::in_transaction() const {
 
 bool Connection::transaction_failed() const { return PQtransactionStatus(raw_) == PQTRANS_INERROR; }
 
-bool Connection::looks_alive() {
+bool Connection::looks_alive() const {
   if (is_broken()) return false;
   pollfd socket{PQsocket(raw_), POLLIN, 0};
-  if (poll(&socket, 1, 0) == 0) return true;
-  return PQconsumeInput(raw_) == 1 && !is_broken() && PQtransactionStatus(raw_) == PQTRANS_IDLE;
+  return poll(&socket, 1, 0) == 0;
 }
 
 void Connection::abandon() {

@@ -53,8 +53,9 @@ class Connection {
   [[nodiscard]] bool transaction_failed() const;
   // Unusable for good: lost, or given up in the middle of something.
   [[nodiscard]] bool is_broken() const { return broken_ || PQstatus(raw_) != CONNECTION_OK; }
-  // An idle connection that the server has closed is readable. Takes what the server said unasked.
-  [[nodiscard]] bool looks_alive();
+  // For an idle connection. What the server says unasked is nearly always that it closes it; a connection that was told
+  // of a changed setting instead is no loss.
+  [[nodiscard]] bool looks_alive() const;
   // Makes the connection unusable at once; a borrowed handle's owner finds it lost.
   void abandon();
 

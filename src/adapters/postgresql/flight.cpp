@@ -54,8 +54,12 @@ void Flight::queue_begin() {
   const std::string_view text = connection_.pending_begin();
   if (text.empty()) return;
   connection_.forget_pending_begin();
-  queue_cached(text, text, {}, true);
-  steps_.back().kind = Step::Kind::begin;
+  queue_prelude(text);
+}
+
+void Flight::queue_prelude(std::string_view text) {
+  queue_own(text);
+  steps_.back().kind = Step::Kind::prelude;
 }
 
 void Flight::queue_own(std::string_view text, const Arguments& arguments) {

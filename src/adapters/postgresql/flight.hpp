@@ -42,6 +42,8 @@ class Flight {
   // One of our statements; '@' in its text stands for where our tables are. Prepared at its first use, but never on a
   // borrowed handle.
   void queue_own(std::string_view text, const Arguments& arguments = {});
+  // One of ours whose result nobody wants: not counted by take(). If it fails, what follows is skipped.
+  void queue_prelude(std::string_view text);
   // A statement of the user's, prepared when it comes again.
   void queue_user(std::string_view sql, const Arguments& arguments);
   // Unprepared, as it is.
@@ -63,7 +65,7 @@ class Flight {
 
  private:
   struct Step {
-    enum class Kind { begin, prepare, forget, command } kind = Kind::command;
+    enum class Kind { prelude, prepare, forget, command } kind = Kind::command;
     std::string_view sql = {};  // as the statement cache has it; empty: not from there
     bool ours = false;
     bool reused = false;  // prepared by an earlier flight
@@ -81,7 +83,7 @@ class Flight {
   std::size_t taken_ = 0;
   bool queue_failed_ = false;
   enum class State { queueing, sent, landed } state_ = State::queueing;
-  ResultHandle failed_step_;  // a BEGIN or a preparation that failed: why what followed was skipped
+  ResultHandle failed_step_;  // a prelude or a preparation that failed: why what followed was skipped
 };
 
 }  // namespace write_aside::postgresql

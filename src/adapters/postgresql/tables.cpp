@@ -1,6 +1,7 @@
 #include "adapters/postgresql/tables.hpp"
 
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "adapters/postgresql/flight.hpp"
@@ -111,8 +112,13 @@ Result<std::uint32_t> count_lanes(Connection& connection, ports::Deadline deadli
 
 // A role may run `init` without the right to create anything, as long as nothing is missing.
 Result<void> make_missing_tables(Connection& connection, const std::string& schema, ports::Deadline deadline) {
+  std::optional<std::string> quoted;
+  if (!schema.empty()) {
+    const std::string prefix = table_prefix_of(connection, schema);
+    quoted = prefix.substr(0, prefix.rfind('.'));
+  }
   auto current = run_once(connection, "SELECT pg_catalog.current_schema(), pg_catalog.to_regnamespace($1) IS NULL",
-                          Arguments::of("\"" + schema + "\""), deadline, what_makes);
+                          Arguments::of(quoted), deadline, what_makes);
   if (!current) return failure(std::move(current));
   const Columns columns(current->get(), 0);
   if (schema.empty() && columns.is_null(0)) {
@@ -120,8 +126,7 @@ Result<void> make_missing_tables(Connection& connection, const std::string& sche
                                "has no schema to make tables in: search_path names none that exists"));
   }
   if (!schema.empty() && columns.boolean(1)) {
-    const TextHandle name(PQescapeIdentifier(connection.raw(), schema.data(), schema.size()));
-    auto made = run_once(connection, "CREATE SCHEMA " + std::string(name.get()), {}, deadline, what_makes);
+    auto made = run_once(connection, "CREATE SCHEMA " + *quoted, {}, deadline, what_makes);
     if (!made) return failure(std::move(made));
   }
   const std::string target = schema.empty() ? std::string(columns.text(0)) : schema;

@@ -21,6 +21,13 @@ constexpr std::string_view insert_row_in_order =
     "WHERE NOT EXISTS (SELECT 1 FROM @journal WHERE lane = $1::integer AND epoch < $2::bigint "
     "AND delivered_at IS NULL AND coalesce(adopted_epoch, epoch) < $2::bigint)";
 
+// A plan that was made when the journal was empty would scan it for every unit when it is large. For this transaction
+// alone, in which no statement of the user's follows.
+constexpr std::string_view search_by_key =
+    "SELECT pg_catalog.set_config('enable_seqscan', 'off', true), "
+    "pg_catalog.set_config('enable_bitmapscan', 'off', true), "
+    "pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true)";
+
 Result<void> run(Connection& connection, const std::string& sql, std::string_view what, ports::Deadline deadline) {
   Flight flight(connection, what);
   flight.queue_once(sql.c_str());
@@ -83,6 +90,7 @@ Result<bool> advance_progress(Connection& connection, std::string_view source, s
 
 void queue_journal(Flight& flight, const ports::JournalEntry& entry) {
   const UnitId& key = entry.key;
+  if (entry.strict_order) flight.queue_prelude(search_by_key);
   flight.queue_own(entry.strict_order ? insert_row_in_order : insert_row,
                    Arguments::of(key.lane, key.epoch, key.n, key.member, BlobView{entry.payload}));
 }

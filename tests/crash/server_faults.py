@@ -1,0 +1,193 @@
+"""The faults of the campaigns on servers. A campaign asks a fault for the servers it needs, and lets it strike.
+
+A fault that strikes by itself, as a proxy does, has `is_random`; the others are told when: `strike(shops)` returns how
+many faults there were.
+"""
+
+import random
+import time
+
+from servers import kafka_wire, postgresql_wire, proxy
+from servers.kafka import OLDEST, Kafka
+from servers.postgresql import PostgreSQL
+
+DOWN_SECONDS_MAX = 0.2
+LATE_SECONDS_MAX = 1.5
+DELAY_SECONDS = (0.05, 3.0)
+INTERVAL_SECONDS_MAX = 0.6  # between two strikes of a proxy
+
+
+class Fault:
+    is_random = False
+    shared_server = False  # it strikes all shops at once
+
+    def __init__(self, addresses, seed):
+        self.addresses = addresses
+        self.random = random.Random(seed)
+
+    def open(self):
+        pass
+
+    def close(self):
+        pass
+
+    def strike(self, shops):
+        raise NotImplementedError
+
+
+class Kill(Fault):
+    """The program is killed."""
+
+    def strike(self, shops):
+        return sum(shop.kill() for shop in shops)
+
+
+class TerminatedBackends(Fault):
+    """Sessions are ended at the server: one, some, or all of them."""
+
+    def strike(self, shops):
+        return sum(shop.stores.terminate_backends(self.random.choice((1, 2, 4, 100))) > 0 for shop in shops)
+
+
+class DatabaseCrash(Fault):
+    """The database server and all of its backends are killed, and start again."""
+
+    shared_server = True
+
+    def open(self):
+        self.server = PostgreSQL().start()
+        self.addresses.postgresql = self.server.url
+
+    def close(self):
+        self.server.stop()
+
+    def strike(self, shops):
+        self.server.kill()
+        time.sleep(self.random.uniform(0, DOWN_SECONDS_MAX))
+        self.server.start()
+        return 1
+
+
+class BrokerCrash(Fault):
+    """A broker is killed, and starts again. With three brokers it may be the leader of a topic, the one that keeps the
+    stream transactions, or none of that."""
+
+    shared_server = True
+    nodes = 1
+
+    def open(self):
+        self.cluster = Kafka(nodes=self.nodes, starts_quickly=True).start()
+        self.addresses.kafka = self.cluster.bootstrap
+
+    def close(self):
+        self.cluster.stop()
+
+    def strike(self, shops):
+        broker = self.random.choice(self.cluster.brokers)
+        broker.kill()
+        time.sleep(self.random.uniform(0, DOWN_SECONDS_MAX))
+        broker.start().await_answer()
+        return 1
+
+
+class BrokerOfThreeCrash(BrokerCrash):
+    nodes = 3
+
+
+class KillOnOldestBroker(Kill):
+    """The program is killed; the broker is of the oldest version that is tried."""
+
+    def open(self):
+        self.cluster = Kafka(version=OLDEST, starts_quickly=True).start()
+        self.addresses.kafka = self.cluster.bootstrap
+
+    def close(self):
+        self.cluster.stop()
+
+
+class ProxiedFault(Fault):
+    """A proxy stands before a server and strikes a request that matters, a random time after the last one."""
+
+    is_random = True
+    shared_server = True
+    shares = {}  # by label of the request: how many of those that are due are struck
+    faults = ()  # functions that make a proxy.Fault, given a random generator
+
+    def start_proxy(self, wire, server_port):
+        self.armed = False
+        self.due = 0.0
+        self.struck = 0
+        self.proxy = proxy.Proxy(wire, server_port, self.choose).start()
+
+    def choose(self, label):
+        now = time.monotonic()
+        if not self.armed or now < self.due or self.random.random() >= self.shares[label]:
+            return None
+        self.due = now + self.random.uniform(0, INTERVAL_SECONDS_MAX)
+        self.struck += self.shares[label] == 1
+        return self.random.choice(self.faults)(self.random)
+
+    def close(self):
+        self.proxy.stop()
+
+
+class CommitFault(ProxiedFault):
+    """Strikes the COMMIT of a unit, and now and then, not counted, one of the library's own."""
+
+    shares = {"unit_commit": 1, "commit": 0.1}
+
+    def open(self):
+        host, _, rest = self.addresses.postgresql.rpartition(":")
+        port, _, database = rest.partition("/")
+        self.start_proxy(postgresql_wire, lambda: int(port))
+        self.addresses.program_postgresql = f"{host}:{self.proxy.port}/{database}"
+
+
+class CutBeforeCommit(CommitFault):
+    """The connection is cut when COMMIT is sent: the server does not read it, or reads it later."""
+
+    faults = (lambda _: proxy.cut_before(), lambda generator: proxy.arrives_late(generator.uniform(0, LATE_SECONDS_MAX)))
+
+
+class CutAfterCommit(CommitFault):
+    """The connection is cut when the server has read COMMIT: it has answered, or is about to."""
+
+    faults = (lambda _: proxy.cut_after(), lambda _: proxy.cut_at_once())
+
+
+class LostCommit(CommitFault):
+    """Any of these."""
+
+    faults = CutBeforeCommit.faults + CutAfterCommit.faults
+
+
+class EndTxnFault(ProxiedFault):
+    """Strikes the request that ends a stream transaction. The broker tells clients to come to the proxy."""
+
+    shares = {"end_txn": 1}
+
+    def open(self):
+        self.start_proxy(kafka_wire, lambda: self.cluster.brokers[0].port)
+        self.cluster = Kafka(advertised={1: f"127.0.0.1:{self.proxy.port}"}, starts_quickly=True).start()
+        self.addresses.kafka = self.cluster.bootstrap
+
+    def close(self):
+        self.cluster.stop()
+        super().close()
+
+
+class EndTxnAnswerLost(EndTxnFault):
+    faults = (lambda _: proxy.cut_after(), lambda _: proxy.cut_at_once(),
+              lambda generator: proxy.arrives_late(generator.uniform(0, LATE_SECONDS_MAX)))
+
+
+class EndTxnAnswerDelayed(EndTxnFault):
+    faults = (lambda generator: proxy.answer_delayed(generator.uniform(*DELAY_SECONDS)),
+              lambda generator: proxy.request_delayed(generator.uniform(*DELAY_SECONDS)))
+
+
+FAULTS = {
+    "kill": Kill, "backend": TerminatedBackends, "database": DatabaseCrash, "broker": BrokerCrash,
+    "three_brokers": BrokerOfThreeCrash, "oldest_broker": KillOnOldestBroker, "before_commit": CutBeforeCommit,
+    "after_commit": CutAfterCommit, "lost_commit": LostCommit, "end_txn_lost": EndTxnAnswerLost, "end_txn_delayed": EndTxnAnswerDelayed,
+}
