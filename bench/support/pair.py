@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -37,6 +38,7 @@ class Pair:
                                  "WRITE_ASIDE_SERVER_FOLDER")
 
     def __enter__(self):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of __exit__: the servers must not stay
         try:
             self.postgresql.start()
             self.kafka.start()
