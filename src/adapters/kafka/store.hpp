@@ -47,6 +47,7 @@ class Store {
 
  private:
   [[nodiscard]] Result<void> connect();
+  [[nodiscard]] std::string remark_on_scram() const;
   [[nodiscard]] Result<void> check_brokers(const std::vector<std::int32_t>& brokers, ports::Deadline deadline);
   [[nodiscard]] ports::TopicInfo remember(const TopicLayout& layout, const Result<Settings>& settings);
   [[nodiscard]] Result<const Client*> client_of(ports::Isolation isolation);
