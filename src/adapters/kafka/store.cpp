@@ -13,8 +13,7 @@ namespace {
 // Since 3.6 a broker checks that a record belongs to a transaction that was begun, so that a delayed record cannot end up
 // in the next one; the setting's presence tells the version, its value that the check is on.
 constexpr const char* verification = "transaction.partition.verification.enable";
-constexpr std::size_t framing_bytes = 1024;  // of a batch with one record and up to about 90 headers
-constexpr int scram_mended = 0x020601ff;     // the librdkafka from which on SCRAM is as the standard says
+constexpr int scram_mended = 0x020601ff;  // the librdkafka from which on SCRAM is as the standard says
 constexpr std::int16_t replicas_wanted = 3;
 constexpr std::size_t topics_per_question = 500;
 
@@ -114,7 +113,9 @@ Result<void> Store::check_brokers(const std::vector<std::int32_t>& brokers, port
     if (!is(*settings, verification, "true")) {
       return failure(too_old(broker, name_, settings->find(verification) != settings->end()));
     }
-    transaction_timeout_max_ = std::chrono::milliseconds(number(*settings, "transaction.max.timeout.ms"));
+    const std::chrono::milliseconds most(number(*settings, "transaction.max.timeout.ms"));
+    const bool known = transaction_timeout_max_.count() > 0;
+    transaction_timeout_max_ = known ? std::min(transaction_timeout_max_, most) : most;
   }
   return {};
 }
@@ -178,7 +179,11 @@ Result<KnownTopic> Store::known_topic(std::string_view name) {
 }
 
 Result<void> Store::check_partition(const std::string& topic, std::int32_t partition) {
-  const auto known = known_topic(topic);
+  auto known = known_topic(topic);
+  if (known && partition >= known->partitions) {
+    topics_.forget(topic);  // it may have been given more since
+    known = known_topic(topic);
+  }
   if (!known) return failure(known);
   if (partition >= 0 && partition < known->partitions) return {};
   return failure(refused("topic '" + topic + "' of " + name_ + " has no partition " + std::to_string(partition) +

@@ -18,6 +18,9 @@ namespace write_aside::kafka {
 
 class Store {
  public:
+  // What a batch takes beside its only record, with up to about 90 headers.
+  static constexpr std::size_t framing_bytes = 1024;
+
   // Connects, and checks the brokers' version.
   [[nodiscard]] static Result<std::shared_ptr<Store>> open(const Properties& properties, const Options& options);
   Store(Properties properties, const Options& options);  // of no use until opened: call open()
