@@ -100,6 +100,22 @@ TEST_F(KafkaProducers, RefuseARecordAboveTheTopicsLimitAndGoOn) {
   EXPECT_EQ(committed(1), (std::vector<std::string>{"small"}));
 }
 
+TEST_F(KafkaProducers, C1_TakeNothingOfACallInWhichOneRecordIsTooLargeForItsManyHeaders) {
+  const auto producer = initialised("a");
+  ASSERT_TRUE(producer->begin().has_value());
+  const std::vector<ports::HeaderView> headers(3'000, ports::HeaderView{"h", ""});
+  const std::string nearly(stream_->record_bytes_max() - headers.size(), 'x');
+  ports::RecordView framed = record(nearly);
+  framed.headers = headers;
+  const std::vector<ports::RecordView> both = {record("first"), framed};
+  const auto refused = producer->produce(both, ++token_);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::event_too_large);
+  EXPECT_TRUE(stage(*producer, record("after")));
+  EXPECT_TRUE(producer->end(ports::Ending::commit, soon()).clean);
+  EXPECT_EQ(committed(1), (std::vector<std::string>{"after"}));
+}
+
 TEST_F(KafkaProducers, RefuseACallThatDoesNotFitWholeAndTakeNothingOfIt) {
   const auto small = support::open_kafka({{"queue.buffering.max.messages", "100"}, {"linger.ms", "5000"}});
   ASSERT_NE(small, nullptr);

@@ -161,7 +161,8 @@ class Kafka:
         self.libraries = libraries(version)
         self.start_options = quick_start_options(version) if starts_quickly else []
         self.folder = new_folder("kafka")
-        self.id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        # An id that begins with a dash would be taken for an option.
+        self.id = "w" + base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()[1:]
         self.settings = settings or {}
         self.advertised = advertised or {}
         self.format_arguments = format_arguments

@@ -401,8 +401,8 @@ TEST_F(TwoLanes, UnitsWithTheSameOrderingKeyTakeTheSameLane) {
 TEST_F(TwoLanes, AUnitTakesTheLaneThatItNamesOrNone) {
   Actor a(world, "a");
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
-      world.sleep(5s); // both lanes are taken
+    run(a, [&](Coordinator& coordinator) {
+      world.sleep(5s);  // both lanes are taken
       const std::vector<LaneNumber> lanes = coordinator.lanes();
       ASSERT_EQ(lanes.size(), 2u);
       const auto attempt_on = [&](LaneNumber lane, int id) {
@@ -411,8 +411,7 @@ TEST_F(TwoLanes, AUnitTakesTheLaneThatItNamesOrNone) {
         EXPECT_TRUE(unit.publish(event(id)));
         return unit.commit(Wait::visible);
       };
-      for (int id = 1; id <= 6; ++id)
-        EXPECT_EQ(attempt_on(lanes[id % 2], id).unit()->lane, lanes[id % 2]);
+      for (int id = 1; id <= 6; ++id) EXPECT_EQ(attempt_on(lanes[id % 2], id).unit()->lane, lanes[id % 2]);
       const Outcome elsewhere = attempt_on(lanes[0] + lanes[1] + 1, 7);
       ASSERT_EQ(elsewhere.state(), Outcome::State::aborted);
       EXPECT_EQ(elsewhere.error()->code, ErrorCode::lane_unavailable);
