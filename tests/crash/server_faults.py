@@ -12,6 +12,8 @@ from servers.kafka import OLDEST, Kafka
 from servers.postgresql import PostgreSQL
 
 DOWN_SECONDS_MAX = 0.2
+# A broker that was killed may come back, or be replaced, only when its session is over.
+SOON_REPLACED = {"broker.session.timeout.ms": 4000}
 LATE_SECONDS_MAX = 1.5
 DELAY_SECONDS = (0.05, 3.0)
 INTERVAL_SECONDS_MAX = 0.6  # between two strikes of a proxy
@@ -76,7 +78,7 @@ class BrokerCrash(Fault):
     nodes = 1
 
     def open(self):
-        self.cluster = Kafka(nodes=self.nodes, starts_quickly=True).start()
+        self.cluster = Kafka(nodes=self.nodes, starts_quickly=True, settings=SOON_REPLACED).start()
         self.addresses.kafka = self.cluster.bootstrap
 
     def close(self):

@@ -185,9 +185,16 @@ class Group:
             for shop, verdict in zip(self.shops, verdicts):
                 if verdict["ok"]:
                     shop.audit()
+                elif not self.options.expect:
+                    shop.stores.save_evidence()
                 if verdict["ok"] or self.options.expect:
                     shop.stores.remove()
             return verdicts, took
+        except RuntimeError:
+            for shop in self.shops:
+                shop.job.kill()
+                shop.stores.save_evidence()
+            raise
         finally:
             for shop in self.shops:
                 shop.job.kill()
