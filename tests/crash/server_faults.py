@@ -148,7 +148,8 @@ class CommitFault(ProxiedFault):
 class CutBeforeCommit(CommitFault):
     """The connection is cut when COMMIT is sent: the server does not read it, or reads it later."""
 
-    faults = (lambda _: proxy.cut_before(), lambda generator: proxy.arrives_late(generator.uniform(0, LATE_SECONDS_MAX)))
+    faults = (lambda _: proxy.cut_before(),
+              lambda generator: proxy.arrives_late(generator.uniform(0, LATE_SECONDS_MAX)))
 
 
 class CutAfterCommit(CommitFault):
@@ -189,7 +190,9 @@ class EndTxnAnswerDelayed(EndTxnFault):
 
 
 FAULTS = {
-    "kill": Kill, "backend": TerminatedBackends, "database": DatabaseCrash, "broker": BrokerCrash,
-    "three_brokers": BrokerOfThreeCrash, "oldest_broker": KillOnOldestBroker, "before_commit": CutBeforeCommit,
-    "after_commit": CutAfterCommit, "lost_commit": LostCommit, "end_txn_lost": EndTxnAnswerLost, "end_txn_delayed": EndTxnAnswerDelayed,
+    "kill": Kill, "oldest_broker": KillOnOldestBroker,
+    "backend": TerminatedBackends, "database": DatabaseCrash,
+    "broker": BrokerCrash, "three_brokers": BrokerOfThreeCrash,
+    "before_commit": CutBeforeCommit, "after_commit": CutAfterCommit, "lost_commit": LostCommit,
+    "end_txn_lost": EndTxnAnswerLost, "end_txn_delayed": EndTxnAnswerDelayed,
 }

@@ -17,5 +17,5 @@ import pause_loop  # noqa: E402
 from server_stores import Addresses, ServerStores  # noqa: E402
 
 if __name__ == "__main__":
-    pause_loop.main(lambda program, folder, lanes: ServerStores(program, folder, lanes, Addresses.given(), idle_timeout="1s"),
+    pause_loop.main(lambda *stores: ServerStores(*stores, Addresses.given(), idle_timeout="1s"),
                     rounds=9, stores=8, workers=("4",))

@@ -72,7 +72,8 @@ class ServerStores:
         try:
             with psycopg.connect(self.addresses.postgresql, autocommit=True) as server:
                 server.execute(f"CREATE DATABASE {self.name}")
-                server.execute(f"ALTER DATABASE {self.name} SET idle_in_transaction_session_timeout = '{self.idle_timeout}'")
+                server.execute(f"ALTER DATABASE {self.name} "
+                               f"SET idle_in_transaction_session_timeout = '{self.idle_timeout}'")
         except psycopg.OperationalError as error:
             raise RuntimeError(f"{POSTGRESQL}: {error}; run this under tools/servers") from None
 
@@ -86,7 +87,8 @@ class ServerStores:
             return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=SECONDS_MAX,
                                   env=self.environment)
         except subprocess.TimeoutExpired as expired:
-            raise RuntimeError(f"{words[0]} did not end within {SECONDS_MAX} s: {expired.stdout}{expired.stderr}") from None
+            said = f"{expired.stdout}{expired.stderr}"
+            raise RuntimeError(f"{words[0]} did not end within {SECONDS_MAX} s: {said}") from None
 
     def add_input(self, source, units, first_order, prefix, seed, customers=make_input.CUSTOMERS):
         path = self.folder / f"{source}.jsonl"
@@ -129,7 +131,8 @@ class ServerStores:
         """Ends up to so many of the program's sessions; returns how many."""
         rows = self.query(
             "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE datname = %s "
-            "AND application_name <> 'oracle' AND backend_type = 'client backend' ORDER BY random() LIMIT %s) AS chosen",
+            "AND application_name <> 'oracle' AND backend_type = 'client backend' "
+            "ORDER BY random() LIMIT %s) AS chosen",
             (self.name, count))
         return rows[0][0] if rows else 0
 
@@ -137,7 +140,7 @@ class ServerStores:
         return Oracle(self.view(settled=not unfinished), self.inputs, unfinished, reports, outcomes).judge()
 
     def save_evidence(self):
-        """What an investigation needs once the servers are gone: the library's tables without payloads, and the ledger."""
+        """What one needs to look into it once the servers are gone: the tables, the ledger, whose event is where."""
         try:
             text = self.evidence()
         except (RuntimeError, psycopg.Error, confluent_kafka.KafkaException) as error:

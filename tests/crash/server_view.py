@@ -51,7 +51,8 @@ class ServerView:
         try:
             # An end of partition is the only sign that passes over what is not shown: markers and aborted records.
             unread = {(one.topic, one.partition) for one in self._partitions(consumer, topics)}
-            consumer.assign([confluent_kafka.TopicPartition(*place, confluent_kafka.OFFSET_BEGINNING) for place in unread])
+            consumer.assign([confluent_kafka.TopicPartition(*place, confluent_kafka.OFFSET_BEGINNING)
+                             for place in unread])
             limit = time.monotonic() + SECONDS_MAX
             while unread:
                 if time.monotonic() > limit:

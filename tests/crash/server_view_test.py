@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the oracle's view of PostgreSQL and Kafka to its claims: it shows what is committed, all of it, and nothing else.
+"""Holds the oracle's view of PostgreSQL and Kafka to its claims: it shows what is committed, all of it, nothing else.
 
 The stores are written here with clients of their own, as a faultless run would leave them; what the oracle makes of
 what it sees is tried in oracle_test.py.
@@ -69,7 +69,8 @@ class ServerViewTest(unittest.TestCase):
     def make_topics(self):
         admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.addresses.kafka})
         topics = {**self.form.topics(), LEDGER + self.name: 1}
-        for made in admin.create_topics([confluent_kafka.admin.NewTopic(*topic, 1) for topic in topics.items()]).values():
+        new = [confluent_kafka.admin.NewTopic(*topic, 1) for topic in topics.items()]
+        for made in admin.create_topics(new).values():
             made.result(SECONDS_MAX)
         self.addCleanup(admin.delete_topics, list(topics))
 

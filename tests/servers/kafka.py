@@ -123,7 +123,8 @@ class Broker:
             raise ServerError(f"cannot format Kafka's folder: {(done.stdout + done.stderr)[-800:]}")
 
     def start(self):
-        command = [*self.cluster.java("512m", *self.cluster.start_options), "kafka.Kafka", self.folder / "server.properties"]
+        command = [*self.cluster.java("512m", *self.cluster.start_options), "kafka.Kafka",
+                   self.folder / "server.properties"]
         self.process = ServerProcess(f"Kafka node {self.number}", command, self.folder / "log")
         return self
 
