@@ -33,6 +33,8 @@ Result<std::unique_ptr<Contender>> Contender::open(Variant variant, const Option
   coordinator.source = topic;
   coordinator.ledger_topic = settings.ledger_topic;
   if (options.lanes) coordinator.lanes_max = *options.lanes;
+  // The servers still work off the last window; a lane that takes long is no reason to lose what was measured so far.
+  coordinator.open_timeout = std::chrono::seconds(60);
 
   std::unique_ptr<Contender> contender(new Contender(variant, workload));
   auto opened = open_coordinator(stores, coordinator);

@@ -34,6 +34,7 @@ void LaneDriver::take() {
     }
     if (settle_inheritance(**taken)) return;
     release();
+    take_attempt_ = (*taken)->owner;  // still in the row, if it was not released; then the lane can be taken at once
   }
   directory_.unclaim_lane(*lane);
   const Lock lock(*lock_);
@@ -285,18 +286,23 @@ void LaneDriver::resolve_doubts() {
   }
 }
 
-// The last act of the thread, or of a takeover that came to nothing: nobody has to wait for the lease.
+// The last act of the thread, or of a takeover that came to nothing: nobody has to wait for the lease. Except when a
+// stream transaction may still be open: a lane without an owner and without undelivered rows looks settled, nobody
+// would end that transaction, and every consumer would stand behind it until the stream's time-out.
 void LaneDriver::release() {
   const Lock clearing(*clearing_);
   Ownership mine;
   std::optional<JanitorWork> work;
   std::optional<JanitorWork> unanswered;
+  // Without a producer T2 was not done: what the last owner left may be open.
+  bool left_open = producer_ == nullptr;
   {
     const Lock lock(*lock_);
     if (!mine_) return;
     mine = *mine_;
     if (lane_) {
       if (lane_->phase() == Lane::Phase::lost) return;
+      left_open = left_open || lane_->transaction_is_open();
       work = lane_->janitor_work();
       unanswered = unanswered_janitor_;
       give_up_lane();  // whatever is left belongs to the next owner
@@ -311,6 +317,7 @@ void LaneDriver::release() {
     const auto cleared = clear_settled(*context_.database, mine, work, std::nullopt, deadline);
     if (cleared && cleared->state == Clearance::State::lost) return;
   }
+  if (left_open) return;
   // A failure here costs the next owner a lease, no more.
   const auto released = release_lane(*context_.database, mine, deadline);
   if (!released)

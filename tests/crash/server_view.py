@@ -16,7 +16,10 @@ class ServerView:
     open stream transaction is given a moment to end."""
 
     def __init__(self, database_url, bootstrap, topics, settled=True):
-        self.database = psycopg.connect(database_url, autocommit=True)
+        # One snapshot: the last COMMIT of a killed process may still land between two questions.
+        self.database = psycopg.connect(database_url, options="-c idle_in_transaction_session_timeout=0")
+        self.database.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        self.database.read_only = True
         self.bootstrap = bootstrap
         self.topics = topics
         self.settled = settled

@@ -72,5 +72,24 @@ TEST_F(RecoveryTest, WaitsUntilALiveOwnerHasSettledWhatItFound) {
   });
 }
 
+// Seed 1991 of the random faults: the heir had raised the epoch and not yet fenced the dead owner, whose stream
+// transaction stayed open in a lane that looked settled.
+TEST_F(RecoveryTest, T2_EndsTheTransactionOfADeadOwnerWhoseHeirCouldNot) {
+  Actor dead(world, "dead");
+  Actor heir(world, "heir");
+  play([&] {
+    dead.plan("session.commit", {.kind = Kind::crash_before});
+    run(dead, [&](Coordinator& coordinator) { (void)attempt(coordinator, 1); });
+    ASSERT_EQ(pair.pair.stream_state().open_transactions(), 1U);
+    for (std::size_t passed = 0; passed < 50; ++passed) heir.plan("producer.initialise", {.kind = Kind::fail});
+    options.open_timeout = 1ms;
+    run(heir, [](Coordinator&) { FAIL() << "opened without a producer"; });
+    heir.faulty.kill();  // it gave up
+    EXPECT_GE(heir.count("producer.initialise"), 1U);
+    EXPECT_TRUE(recover_lane(options.lease + 2s).settled);
+    EXPECT_EQ(pair.pair.stream_state().open_transactions(), 0U);
+  });
+}
+
 }  // namespace
 }  // namespace write_aside::simulation
