@@ -27,6 +27,7 @@ import os
 import pathlib
 import random
 import re
+import signal
 import sys
 import time
 
@@ -159,6 +160,8 @@ class Shop:
 class Group:
     """Shops that meet the same faults, and the fault."""
 
+    terminated = False  # somebody wants us to end: servers of our own are not to stay behind
+
     def __init__(self, options, folder, number, faults, environment):
         seed = f"{options.seed} {number}"
         self.options = options
@@ -204,6 +207,8 @@ class Group:
             self.fault.close()
 
     def check_time(self):
+        if self.terminated:
+            raise RuntimeError("terminated")
         if time.monotonic() > self.deadline:
             raise RuntimeError(f"not at the end after {self.options.seconds_max:.0f} s and {self.struck} faults; "
                                f"{[shop.job.last_words() for shop in self.shops]}")
@@ -324,6 +329,7 @@ def run_groups(options, folder):
 
 def main():
     options = parse_options()
+    signal.signal(signal.SIGTERM, lambda *_: setattr(Group, "terminated", True))
     campaigns.run(f"server-{options.fault}", options.seed, lambda folder: run_groups(options, folder))
 
 
