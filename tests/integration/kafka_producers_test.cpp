@@ -22,10 +22,14 @@ TEST_F(KafkaProducers, CallManyTransactionsInARowClean) {
 
 TEST_F(KafkaProducers, B4_CallAnEndThatWasNotAnsweredInTimeUncleanAndRefuseEverythingAfterIt) {
   const auto producer = initialised("a");
-  ASSERT_TRUE(producer->begin().has_value());
-  ASSERT_TRUE(stage(*producer, record("x")));
-  const ports::EndReport report = producer->end(ports::Ending::commit, Clock::now());
-  EXPECT_FALSE(report.clean);
+  // The answer may be there at once where the machine is busy with other things: until one comes too late.
+  ports::EndReport report{.clean = true};
+  for (int count = 0; report.clean && count < 100; ++count) {
+    ASSERT_TRUE(producer->begin().has_value());
+    ASSERT_TRUE(stage(*producer, record("x")));
+    report = producer->end(ports::Ending::commit, Clock::now());
+  }
+  ASSERT_FALSE(report.clean);
   ASSERT_TRUE(report.error.has_value());
   EXPECT_EQ(report.error->effect, Effect::unknown);
   EXPECT_FALSE(producer->begin().has_value());
