@@ -23,7 +23,7 @@ model: packages  ## check the protocol in every state within its bounds, and tha
 	cmake --build build --parallel $(JOBS) --target model
 	build/bin/model
 
-model-long: packages  ## the same protocol within larger bounds: half an hour and 6 GB
+model-long: packages  ## the protocol within larger bounds; takes up to 6 GB of memory
 	cmake --preset release >/dev/null
 	cmake --build build --parallel $(JOBS) --target model
 	build/bin/model --long

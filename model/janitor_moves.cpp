@@ -106,16 +106,10 @@ void j_janitor(const State& state, int p, Moves& moves) {
   }
 }
 
-bool knows_every_member(const Process& mine) {
-  return std::all_of(mine.members.begin(), mine.members.begin() + mine.count,
-                     [&mine](int u) { return mine.is[u] == Member::committed; });
-}
-
-// D4: the retention is over. It outlasts any doubt of the owner's own, which would otherwise stay for ever.
+// D4: the retention is over.
 void d4_purge(const State& state, int p, Moves& moves) {
   const Process& mine = state.processes[p];
   if (mine.phase != Phase::open || !is_mine(state, p) || lane_is_locked(state, moves.settings)) return;
-  if (moves.settings.rules.keep(Rule::d4_outlasts_doubts) && !knows_every_member(mine)) return;
   const auto old = [](const Unit& unit) { return (unit.row && unit.delivered) || unit.tombstone; };
   if (std::none_of(state.units.begin(), state.units.end(), old)) return;
   State* next = moves.fault(state, {"d4_purge", static_cast<Byte>(p), nobody, "the retention is over"});

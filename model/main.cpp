@@ -1,9 +1,9 @@
 // Checks the protocol of docs/protocol.md: the faithful model holds in every state within the bounds, and without any
 // one of its rules it does not.
 #include <atomic>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <future>
 #include <string>
 #include <string_view>
@@ -28,14 +28,21 @@ struct Job {
 
 struct Result {
   Search search;
-  double seconds = 0;
+  double seconds = 0;  // of the processor
 };
 
+// Of this thread alone, so that a busy machine does not show.
+double processor_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
 Result run(const Job& job) {
-  const auto begun = std::chrono::steady_clock::now();
+  const double begun = processor_seconds();
   Result result;
   result.search = search(job.settings, states_max, job.check_that_runs_end);
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  result.seconds = processor_seconds() - begun;
   return result;
 }
 
@@ -67,9 +74,8 @@ std::vector<Job> usual() {
 }
 
 std::vector<Job> far() {
-  return {faithful({2, 3, 3}, Order::over_owners, false), faithful({3, 2, 4}, Order::over_owners, false),
-          faithful({2, 2, 5}, Order::over_owners, false), faithful({3, 1, 6}, Order::over_owners, false),
-          faithful({2, 1, 9}, Order::over_owners, false)};
+  return {faithful({3, 1, 5}, Order::over_owners, false), faithful({2, 1, 8}, Order::over_owners, false),
+          faithful({2, 3, 3}, Order::over_owners, false), faithful({2, 2, 5}, Order::over_owners, false)};
 }
 
 void print_trace(const Search& found) {

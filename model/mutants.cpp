@@ -82,7 +82,7 @@ const std::vector<Mutant>& mutants() {
        smallest,
        dishonest},
       {"d4_watermark", "purges without a watermark", {d4_watermark}, two_faults, dishonest},
-      {"d4_outlasts_doubts", "purges while a member is undecided", {d4_outlasts_doubts}, two_faults, stuck},
+      {"d4_own_members", "asks the watermark about its own members, too", {d4_own_members}, two_faults, stuck},
       {"j_own_epoch", "deletes rows of earlier epochs", {j_own_epoch, j_count}, two_units, lost},
       {"j_mine", "clears though the lane is another's", {j_mine}, two_each, false_halt},
       {"t1_epoch_goes_up", "takes the lane within the same epoch", {t1_epoch_goes_up}, smallest, undelivered},

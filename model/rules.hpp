@@ -33,7 +33,7 @@ enum class Rule {
   d2_tombstone_is_delivered,  // T4 and W pass it over
   d4_keep_row_in_doubt,
   d4_watermark,
-  d4_outlasts_doubts,  // the retention is longer than any doubt of a live owner
+  d4_own_members,  // the watermark does not concern a member of the asker's own lane
   j_own_epoch,
   j_count,  // the number of rows must be the number settled
   j_never_adopted,

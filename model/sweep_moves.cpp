@@ -83,11 +83,11 @@ void w_lands(const State& state, int p, Moves& moves) {
   if (!waits) forget_adoption(next->processes[p]);
 }
 
-// The answer comes, or the row tells. A process that waits for the end of its batch looks afterwards.
+// The answer comes, or the row tells.
 void w_adopted(const State& state, int p, Moves& moves) {
   const Process& mine = state.processes[p];
   if (!somebody_waits(mine) || mine.adoption == Adoption::in_flight) return;
-  if (mine.phase == Phase::ending || is_completing(state, p)) return;
+  if (is_completing(state, p)) return;
   const int u = mine.adopted_unit;
   const bool answered = mine.is[u] == Member::adopting;
   const bool changed = answered ? mine.adoption == Adoption::changed : state.units[u].label == mine.adoption_label;
@@ -97,7 +97,7 @@ void w_adopted(const State& state, int p, Moves& moves) {
   forget_adoption(adopter);
   adopter.is[u] = changed ? Member::committed : Member::none;
   if (!changed) return remove_member(adopter, u);
-  // If the stream transaction was aborted meanwhile, the next batch carries it.
+  // If the stream transaction was aborted meanwhile, or is about to be, the next batch carries it.
   if (adopter.phase == Phase::open && adopter.transaction != ClientTransaction::closed) {
     (void)produce(next, p, u, moves.settings);
   }

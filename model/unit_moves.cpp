@@ -129,11 +129,14 @@ void d2_end_session(const State& state, int p, int u, Moves& moves) {
 
 enum class Verdict { unknown, committed, aborted };
 
-// The tombstone's transaction. Nobody's COMMIT is under way with that key: the database would wait for it.
-Verdict insert_tombstone(State& state, int u, const Rules& rules) {
+// The tombstone's transaction. Nobody's COMMIT is under way with that key: the database would wait for it. `own`: the
+// unit is a member of a lane that is the asker's own.
+Verdict insert_tombstone(State& state, int u, const Rules& rules, bool own) {
   Unit& unit = state.units[u];
   const Batch key = unit.key;
-  if (rules.keep(Rule::d4_watermark) && key <= state.lane.purged) return Verdict::unknown;
+  // Nobody else delivers the row of such a member, so no purge can have taken it.
+  const bool may_be_purged = !own || !rules.keep(Rule::d4_own_members);
+  if (rules.keep(Rule::d4_watermark) && may_be_purged && key <= state.lane.purged) return Verdict::unknown;
   const bool moved = (unit.adopted && !rules.keep(Rule::k_without_label)) || unit.key_changed;
   if (unit.row && !moved) return Verdict::committed;
   if (unit.tombstone) return rules.keep(Rule::d2_read_row_after_conflict) ? Verdict::aborted : Verdict::committed;
@@ -148,7 +151,7 @@ void d2_tombstone(const State& state, int p, int u, Moves& moves) {
   if (lane_is_locked(state, settings)) return;
   if (!is_member(mine, u) && mine.phase != Phase::lost && mine.phase != Phase::open) return;  // only without D1
   State probe = state;
-  const Verdict verdict = insert_tombstone(probe, u, settings.rules);
+  const Verdict verdict = insert_tombstone(probe, u, settings.rules, is_mine(state, p));
   if (verdict == Verdict::unknown) return;
   const bool committed = verdict == Verdict::committed;
   const Byte process = static_cast<Byte>(p);
@@ -171,7 +174,7 @@ void ask_moves(const State& state, Moves& moves) {
     if (!unit.told_in_doubt || unit.asked || unit.decision == Decision::in_flight) continue;
     if (lane_is_locked(state, moves.settings)) continue;
     State probe = state;
-    const Verdict verdict = insert_tombstone(probe, u, moves.settings.rules);
+    const Verdict verdict = insert_tombstone(probe, u, moves.settings.rules, false);
     State& next = moves.to(state, {"d2_ask", nobody, static_cast<Byte>(u),
                                    verdict == Verdict::unknown     ? "in doubt, too old"
                                    : verdict == Verdict::committed ? "conflict: committed"

@@ -79,7 +79,7 @@ Result<void> Worker::choose_lane() {
     return {};
   }
   if (auto settled = workplace_.settler.settle(used); !settled) return settled;
-  held = workplace_.coordinator.lanes();
+  held = workplace_.coordinator.lanes();  // it took a while
   if (!held.empty()) lane_ = held[number_ % held.size()];
   return {};
 }
@@ -90,6 +90,12 @@ void Worker::process(std::vector<PlannedUnit*> units) {
   bool isolate = false;
   while (!units.empty() && !status.stopped()) {
     if (auto chosen = choose_lane(); !chosen) return status.give_up(*units.front(), chosen.error());
+    if (workplace_.options.guarantee == Guarantee::exactly_once && !lane_) {
+      // begin() waits for a lane, and says what hinders it. The unit must not take one that was not chosen.
+      const auto waited = workplace_.coordinator.begin();
+      if (waited || (waited.error().retriable && backoff.wait())) continue;
+      return status.give_up(*units.front(), waited.error());
+    }
     Cursor::Place next;
     const auto position = [&] {
       next = cursor_.after(units, lane_ ? std::vector{*lane_} : std::vector<LaneNumber>{});

@@ -42,7 +42,7 @@ class Worker {
   // The next batch; empty at the end.
   [[nodiscard]] std::vector<PlannedUnit*> collect();
   void process(std::vector<PlannedUnit*> units);
-  // The lane that the next unit takes, with everything settled that it must not overtake.
+  // The lane that the next unit takes, with everything settled that it must not overtake. None is held just now: no lane_.
   [[nodiscard]] Result<void> choose_lane();
   // How `units` are to be run next, after an attempt that did not commit them; none of them: it is over.
   void react(std::vector<PlannedUnit*>& units, const Attempt& attempt, Backoff& backoff, bool& isolate);

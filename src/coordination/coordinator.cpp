@@ -106,6 +106,7 @@ Outcome Coordinator::resolve(const UnitId& unit) {
                                  .retriable = true,
                                  .message = "unit " + to_string(unit) + " did not commit and never will"});
       case coordination::Resolution::Verdict::unknown:
+      case coordination::Resolution::Verdict::too_old:
         break;
     }
     const auto rest = backoff(context.runtime, attempt);

@@ -227,6 +227,43 @@ Result<Core::Place> Core::try_join(const std::shared_ptr<const core::Publication
   return Place{};
 }
 
+namespace {
+
+// What hinders a lane may pass by itself, as when a broker starts again, whatever its error said about the call that it
+// ended. The rest has to be mended by somebody first.
+bool may_pass(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::conflict:
+    case ErrorCode::busy:
+    case ErrorCode::timeout:
+    case ErrorCode::unreachable:
+    case ErrorCode::storage_full:
+    case ErrorCode::io:
+    case ErrorCode::fenced:
+    case ErrorCode::unknown:
+      return true;
+    case ErrorCode::invalid_argument:
+    case ErrorCode::unknown_topic:
+    case ErrorCode::event_too_large:
+    case ErrorCode::constraint:
+    case ErrorCode::statement:
+    case ErrorCode::not_authorised:
+    case ErrorCode::read_only:
+    case ErrorCode::corrupt:
+    case ErrorCode::not_initialised:
+    case ErrorCode::newer_version:
+    case ErrorCode::lane_unavailable:
+    case ErrorCode::halted:
+    case ErrorCode::transaction_ended:
+    case ErrorCode::closed:
+    case ErrorCode::internal:
+      return error.retriable;
+  }
+  return false;
+}
+
+}  // namespace
+
 Error Core::no_lane_error() {
   for (const auto& driver : drivers_) {
     const auto last = driver->last_error();
@@ -234,6 +271,7 @@ Error Core::no_lane_error() {
     // What hinders the lane is what the caller has to mend.
     Error error = *last;
     error.effect = Effect::no;
+    error.retriable = may_pass(*last);
     error.message = "no lane can take units, nothing took effect: " + last->message;
     return error;
   }

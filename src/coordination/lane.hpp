@@ -100,6 +100,8 @@ class Lane {
   void committed(const MemberPointer& member, TimePoint now);
   void aborted(const MemberPointer& member);  // rolled back: proven, or COMMIT never sent
   void doubtful(const MemberPointer& member, TimePoint now);
+  // D4, of a lane that was lost: the doubt can never end. The member goes, still in doubt, lest the lane wait for it.
+  void abandon(const MemberPointer& member) { remove(member); }
 
   [[nodiscard]] Step next_step(TimePoint now, const Demand& demand, bool draining);
   void end_sent();

@@ -32,6 +32,7 @@ LaneDriver::LaneDriver(const Context& context, LaneDirectory& directory)
 LaneDriver::~LaneDriver() {
   request_stop(context_.now());
   thread_.reset();
+  producer_.reset();  // before the lane: acknowledgements may come until it is gone
 }
 
 void LaneDriver::start(std::string name) {

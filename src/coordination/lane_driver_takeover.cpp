@@ -248,15 +248,17 @@ void LaneDriver::lose_lane() {
 
 void LaneDriver::resolve_doubts() {
   std::vector<Doubt> due;
+  std::optional<Ownership> mine;
   {
     const Lock lock(*lock_);
+    mine = mine_;
     const TimePoint now = context_.now();
     std::copy_if(doubts_.begin(), doubts_.end(), std::back_inserter(due),
                  [now](const Doubt& doubt) { return doubt.next_try <= now; });
   }
   for (const Doubt& doubt : due) {
     const Resolution resolution =
-        resolve_unit(*context_.database, doubt.member->key, doubt.session, context_.after(port_patience));
+        resolve_unit(*context_.database, doubt.member->key, doubt.session, context_.after(port_patience), mine);
     const Lock lock(*lock_);
     const auto kept = std::find_if(doubts_.begin(), doubts_.end(),
                                    [&doubt](const Doubt& other) { return other.member == doubt.member; });
@@ -267,6 +269,10 @@ void LaneDriver::resolve_doubts() {
       continue;
     }
     doubts_.erase(kept);
+    if (resolution.verdict == Resolution::Verdict::too_old) {
+      lane_->abandon(doubt.member);  // the lane is another's, and the caller has long left with `in_doubt`
+      continue;
+    }
     if (resolution.verdict == Resolution::Verdict::committed) {
       lane_->committed(doubt.member, context_.now());
     } else {

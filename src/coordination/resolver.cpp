@@ -1,7 +1,5 @@
 #include "coordination/resolver.hpp"
 
-#include "coordination/context.hpp"
-
 namespace write_aside::coordination {
 
 namespace {
@@ -48,7 +46,7 @@ Resolution read_row(ports::Database& database, const UnitId& unit, ports::Deadli
 }  // namespace
 
 Resolution resolve_unit(ports::Database& database, const UnitId& unit, const std::string& session,
-                        ports::Deadline deadline) {
+                        ports::Deadline deadline, const std::optional<Ownership>& mine) {
   if (!session.empty()) {
     if (auto ended = database.end_session(session, deadline); !ended) return unknown(ended.error());
   }
@@ -63,10 +61,12 @@ Resolution resolve_unit(ports::Database& database, const UnitId& unit, const std
                                             std::to_string(unit.lane) + "; ask the database that the unit ran on"));
     }
     // D4: at or below the watermark a row may have been purged, so its absence proves nothing.
-    if (BatchId{unit.epoch, unit.n} <= (*row)->purged) {
-      return unknown(coordination_error(
-          ErrorCode::invalid_argument, Effect::unknown, false,
-          "unit " + to_string(unit) + " is too old: its journal row may have been purged; look for its rows"));
+    const bool own = mine && mine->epoch == unit.epoch && mine->holds(**row);
+    if (!own && BatchId{unit.epoch, unit.n} <= (*row)->purged) {
+      return {Verdict::too_old, coordination_error(ErrorCode::invalid_argument, Effect::unknown, false,
+                                                   "unit " + to_string(unit) +
+                                                       " is too old: its journal row may have been purged; look for "
+                                                       "its rows")};
     }
     const auto inserted = (*transaction)->insert_tombstone(unit);
     if (!inserted) return unknown(inserted.error());

@@ -325,15 +325,14 @@ TYPED_TEST_P(EventStreamContract, RefusesARecordAboveTheLimit) {
 TYPED_TEST_P(EventStreamContract, RefusesAnUnknownTopicByName) {
   auto producer = this->initialised("a");
   ASSERT_TRUE(producer->begin().has_value());
-  const std::vector<ports::RecordView> records = {this->record(this->orders_, 0, "x"),
-                                                  this->record(this->name("absent"), 0, "y")};
+  const std::string absent = this->name("absent");
+  const std::vector<ports::RecordView> records = {this->record(this->orders_, 0, "x"), this->record(absent, 0, "y")};
   const auto accepted = producer->produce(records, ++this->token_);
   ASSERT_FALSE(accepted.has_value());
   EXPECT_EQ(accepted.error().code, ErrorCode::unknown_topic);
-  EXPECT_NE(accepted.error().message.find("'" + this->name("absent") + '\''), std::string::npos)
-      << accepted.error().message;
-  EXPECT_FALSE(this->stream_->reader({{this->name("absent"), 0, 0}}, ports::Isolation::read_committed).has_value());
-  EXPECT_FALSE(this->stream_->bounds(this->name("absent"), 0, ports::Isolation::read_committed).has_value());
+  EXPECT_NE(accepted.error().message.find('\'' + absent + '\''), std::string::npos) << accepted.error().message;
+  EXPECT_FALSE(this->stream_->reader({{absent, 0, 0}}, ports::Isolation::read_committed).has_value());
+  EXPECT_FALSE(this->stream_->bounds(absent, 0, ports::Isolation::read_committed).has_value());
 }
 
 TYPED_TEST_P(EventStreamContract, CreatesATopicOnce) {

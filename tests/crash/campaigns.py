@@ -18,7 +18,8 @@ Environment, for long runs (`WRITE_ASIDE_CRASH_FACTOR=20 ctest -L crash` makes t
 
 def add_options(parser, seconds_max):
     parser.add_argument("--seconds-max", type=float, default=seconds_max)
-    parser.add_argument("--seed", type=int, default=int(os.environ.get("WRITE_ASIDE_CRASH_SEED", time.time_ns() % 10**6)))
+    parser.add_argument("--seed", type=int,
+                        default=int(os.environ.get("WRITE_ASIDE_CRASH_SEED", time.time_ns() % 10**6)))
 
 
 def factor():

@@ -4,10 +4,10 @@
   kill_loop.py --program PATH [--units N] [--kills N] [--processes N] [--batch N[,N]] [--wait decided[,visible]]
 
 Several processes apply an input each, to the same stores, at once. Every life of a process draws its batch size, its
---workers and its --wait from what is given. A life ends by SIGKILL: a quarter of them somewhere from its start on, the others a random
-time after it began to commit, so chosen that the units last for the kills. When an input ends too early, the process
-goes on with another one. Only kills of a live process count. Whenever all processes are dead, copies of the files tell
-in which phase they died, and sometimes the oracle judges the copies: nothing may be wrong at any time.
+--workers and its --wait from what is given. A life ends by SIGKILL: a quarter of them somewhere from its start on, the
+others a random time after it began to commit, so chosen that the units last for the kills. When an input ends early,
+the process goes on with another one. Only kills of a live process count. Whenever all processes are dead, copies of the
+files tell in which phase they died, and sometimes the oracle judges the copies: nothing may be wrong at any time.
 
 Prints one JSON object. On failure the folder is kept, and its path and the seed are printed; the seed repeats inputs
 and delays, not the moments that the machine makes of them.
@@ -63,7 +63,8 @@ class Slot:
     def start(self):
         options, generator = self.campaign.options, self.campaign.random
         self.batch = generator.choice(options.batch)
-        words = ["--workers", generator.choice(options.workers), "--batch", self.batch, "--wait", generator.choice(options.wait), "--guarantee", options.guarantee]
+        words = ["--workers", generator.choice(options.workers), "--batch", self.batch,
+                 "--wait", generator.choice(options.wait), "--guarantee", options.guarantee]
         self.began = time.monotonic()
         self.transactions = self.campaign.stores.transactions()
         self.worked_from = None

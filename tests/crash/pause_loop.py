@@ -166,7 +166,8 @@ class Input:
             self.next_input()
         self.progress = self.pair_progress()
         choice = self.pair.random.choice
-        self.job.start("--workers", choice(self.pair.options.workers), "--batch", choice(BATCHES), "--wait", choice(WAITS))
+        self.job.start("--workers", choice(self.pair.options.workers), "--batch", choice(BATCHES),
+                       "--wait", choice(WAITS))
 
     def pair_progress(self):
         progress = self.pair.stores.progress(self.job.source)

@@ -12,6 +12,8 @@ from servers.kafka import OLDEST, Kafka
 from servers.postgresql import PostgreSQL
 
 DOWN_SECONDS_MAX = 0.2
+# A broker that was killed may come back, or be replaced, only when its session is over.
+SOON_REPLACED = {"broker.session.timeout.ms": 4000}
 LATE_SECONDS_MAX = 1.5
 DELAY_SECONDS = (0.05, 3.0)
 INTERVAL_SECONDS_MAX = 0.6  # between two strikes of a proxy
@@ -76,7 +78,7 @@ class BrokerCrash(Fault):
     nodes = 1
 
     def open(self):
-        self.cluster = Kafka(nodes=self.nodes, starts_quickly=True).start()
+        self.cluster = Kafka(nodes=self.nodes, starts_quickly=True, settings=SOON_REPLACED).start()
         self.addresses.kafka = self.cluster.bootstrap
 
     def close(self):
@@ -146,7 +148,8 @@ class CommitFault(ProxiedFault):
 class CutBeforeCommit(CommitFault):
     """The connection is cut when COMMIT is sent: the server does not read it, or reads it later."""
 
-    faults = (lambda _: proxy.cut_before(), lambda generator: proxy.arrives_late(generator.uniform(0, LATE_SECONDS_MAX)))
+    faults = (lambda _: proxy.cut_before(),
+              lambda generator: proxy.arrives_late(generator.uniform(0, LATE_SECONDS_MAX)))
 
 
 class CutAfterCommit(CommitFault):
@@ -187,7 +190,9 @@ class EndTxnAnswerDelayed(EndTxnFault):
 
 
 FAULTS = {
-    "kill": Kill, "backend": TerminatedBackends, "database": DatabaseCrash, "broker": BrokerCrash,
-    "three_brokers": BrokerOfThreeCrash, "oldest_broker": KillOnOldestBroker, "before_commit": CutBeforeCommit,
-    "after_commit": CutAfterCommit, "lost_commit": LostCommit, "end_txn_lost": EndTxnAnswerLost, "end_txn_delayed": EndTxnAnswerDelayed,
+    "kill": Kill, "oldest_broker": KillOnOldestBroker,
+    "backend": TerminatedBackends, "database": DatabaseCrash,
+    "broker": BrokerCrash, "three_brokers": BrokerOfThreeCrash,
+    "before_commit": CutBeforeCommit, "after_commit": CutAfterCommit, "lost_commit": LostCommit,
+    "end_txn_lost": EndTxnAnswerLost, "end_txn_delayed": EndTxnAnswerDelayed,
 }

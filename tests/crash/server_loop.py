@@ -9,8 +9,9 @@ whose units share keys and rows. A group of shops meets its faults together; gro
 fault's time is waiting. A group's fault strikes a random time after its shops began to commit again, or, in a proxy,
 whenever a request that matters passes; FAULT is one of those in server_faults.py. A process that gives up is started
 again; what it said of its units is checked against the rows, at once. With --reporter the shops run a program that
-writes down the outcome of each unit instead, and every single one is checked at the end. Then everything is applied to its end without
-faults, `recover` settles every lane, and the oracle judges. Between, it sometimes judges what is there so far.
+writes down the outcome of each unit instead, and every single one is checked at the end. Then everything is applied to
+its end without faults, `recover` settles every lane, and the oracle judges. Between, it sometimes judges what is there
+so far.
 
 The servers are those that tools/servers gives; faults that end a server, or need a proxy in front, start their own.
 
@@ -26,6 +27,7 @@ import os
 import pathlib
 import random
 import re
+import signal
 import sys
 import time
 
@@ -151,11 +153,14 @@ class Shop:
             topics = [f"--topic={topic}" for topic in self.stores.form.topics()]
             audited = self.stores.run("verify", str(path), "--source", source, *topics)
             if audited.returncode != 0:
-                raise RuntimeError(f"verify of {source} finds what the oracle does not: {audited.stdout}{audited.stderr}")
+                raise RuntimeError(f"verify of {source} finds what the oracle does not: "
+                                   f"{audited.stdout}{audited.stderr}")
 
 
 class Group:
     """Shops that meet the same faults, and the fault."""
+
+    terminated = False  # somebody wants us to end: servers of our own are not to stay behind
 
     def __init__(self, options, folder, number, faults, environment):
         seed = f"{options.seed} {number}"
@@ -169,7 +174,8 @@ class Group:
         self.began = time.monotonic()
         self.fault.open()
         try:
-            self.shops = [Shop(options, folder / f"{number}-{shop}", self.fault.addresses, f"{seed} {shop}", environment)
+            self.shops = [Shop(options, folder / f"{number}-{shop}", self.fault.addresses, f"{seed} {shop}",
+                               environment)
                           for shop in range(options.shops)]
         except BaseException:
             self.fault.close()
@@ -185,15 +191,24 @@ class Group:
             for shop, verdict in zip(self.shops, verdicts):
                 if verdict["ok"]:
                     shop.audit()
+                elif not self.options.expect:
+                    shop.stores.save_evidence()
                 if verdict["ok"] or self.options.expect:
                     shop.stores.remove()
             return verdicts, took
+        except RuntimeError:
+            for shop in self.shops:
+                shop.job.kill()
+                shop.stores.save_evidence()
+            raise
         finally:
             for shop in self.shops:
                 shop.job.kill()
             self.fault.close()
 
     def check_time(self):
+        if self.terminated:
+            raise RuntimeError("terminated")
         if time.monotonic() > self.deadline:
             raise RuntimeError(f"not at the end after {self.options.seconds_max:.0f} s and {self.struck} faults; "
                                f"{[shop.job.last_words() for shop in self.shops]}")
@@ -262,7 +277,8 @@ def parse_options():
     parser.add_argument("--guarantee", default="exactly_once")
     parser.add_argument("--expect", choices=VIOLATIONS,
                         help="a violation that must be found: shows that a campaign can find it")
-    parser.add_argument("--reporter", metavar="PATH", help="of report_outcomes, to be run instead of the program's apply")
+    parser.add_argument("--reporter", metavar="PATH",
+                        help="of report_outcomes, to be run instead of the program's apply")
     parser.add_argument("--preload-newer", action="store_true", help="run the program with a newer librdkafka")
     campaigns.add_options(parser, seconds_max=400)
     options = parser.parse_args()
@@ -313,6 +329,7 @@ def run_groups(options, folder):
 
 def main():
     options = parse_options()
+    signal.signal(signal.SIGTERM, lambda *_: setattr(Group, "terminated", True))
     campaigns.run(f"server-{options.fault}", options.seed, lambda folder: run_groups(options, folder))
 
 

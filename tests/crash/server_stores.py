@@ -1,6 +1,7 @@
 """The stores of a crash campaign on servers: a database and topics of its own, looked at from outside."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import uuid
@@ -13,7 +14,9 @@ from oracle import Oracle
 from server_view import ServerView
 
 SECONDS_MAX = 120
-IDLE_TIMEOUT = "1s"  # a stopped process would keep its row locks for ever
+EVIDENCE = {
+    "write_aside_lane": "*", "write_aside_progress": "*",
+    "write_aside_journal": "lane, epoch, n, member, adopted_epoch, adopted_n, tombstone, delivered_at"}
 POSTGRESQL, KAFKA = "WRITE_ASIDE_TEST_POSTGRESQL", "WRITE_ASIDE_TEST_KAFKA"
 
 
@@ -44,25 +47,35 @@ def database_url(url, name):
 
 
 class ServerStores:
-    def __init__(self, program, folder, lanes, addresses, environment=None):
+    """`idle_timeout`: the server ends a session that holds locks and says nothing for so long."""
+
+    def __init__(self, program, folder, lanes, addresses, environment=None, idle_timeout="0"):
         self.program = program
         self.folder = folder
         self.addresses = addresses
         self.environment = environment
+        self.idle_timeout = idle_timeout
         self.inputs = []  # (source, path)
         self.orders = {}  # by source: the first and the last
         self.name = f"crash_{uuid.uuid4().hex[:10]}"
         self.form = dataclasses.replace(make_input.SERVERS, topic_suffix=f"-{self.name}")
         self.url = database_url(addresses.postgresql, self.name)
-        with psycopg.connect(addresses.postgresql, autocommit=True) as server:
-            server.execute(f"CREATE DATABASE {self.name}")
-            server.execute(f"ALTER DATABASE {self.name} SET idle_in_transaction_session_timeout = '{IDLE_TIMEOUT}'")
+        self.make_database()
         self.connection = None
         self.query(self.form.schema)
         topics = [f"--topic={name}:{partitions}" for name, partitions in self.form.topics().items()]
         made = self.run("init", f"--lanes={lanes}", *topics)
         if made.returncode != 0:
             raise RuntimeError(f"init: {made.stderr}")
+
+    def make_database(self):
+        try:
+            with psycopg.connect(self.addresses.postgresql, autocommit=True) as server:
+                server.execute(f"CREATE DATABASE {self.name}")
+                server.execute(f"ALTER DATABASE {self.name} "
+                               f"SET idle_in_transaction_session_timeout = '{self.idle_timeout}'")
+        except psycopg.OperationalError as error:
+            raise RuntimeError(f"{POSTGRESQL}: {error}; run this under tools/servers") from None
 
     def command(self, *words):
         database = database_url(self.addresses.program_postgresql or self.addresses.postgresql, self.name)
@@ -74,7 +87,8 @@ class ServerStores:
             return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=SECONDS_MAX,
                                   env=self.environment)
         except subprocess.TimeoutExpired as expired:
-            raise RuntimeError(f"{words[0]} did not end within {SECONDS_MAX} s: {expired.stdout}{expired.stderr}") from None
+            said = f"{expired.stdout}{expired.stderr}"
+            raise RuntimeError(f"{words[0]} did not end within {SECONDS_MAX} s: {said}") from None
 
     def add_input(self, source, units, first_order, prefix, seed, customers=make_input.CUSTOMERS):
         path = self.folder / f"{source}.jsonl"
@@ -110,20 +124,43 @@ class ServerStores:
         return bool(rows) and rows[0][0] > 0
 
     def is_locked(self):
-        """Nobody who is stopped holds others up for long: the server ends a session that stays idle with locks."""
+        """Nobody who is stopped holds others up for long: the server ends his session (idle_timeout)."""
         return False
 
     def terminate_backends(self, count):
         """Ends up to so many of the program's sessions; returns how many."""
         rows = self.query(
             "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE datname = %s "
-            "AND application_name <> 'oracle' AND backend_type = 'client backend' ORDER BY random() LIMIT %s) AS chosen",
+            "AND application_name <> 'oracle' AND backend_type = 'client backend' "
+            "ORDER BY random() LIMIT %s) AS chosen",
             (self.name, count))
         return rows[0][0] if rows else 0
 
     def judge(self, unfinished=False, reports=(), outcomes=()):
-        view = ServerView(self.url, self.addresses.kafka, list(self.form.topics()), settled=not unfinished)
-        return Oracle(view, self.inputs, unfinished, reports, outcomes).judge()
+        return Oracle(self.view(settled=not unfinished), self.inputs, unfinished, reports, outcomes).judge()
+
+    def save_evidence(self):
+        """What one needs to look into it once the servers are gone: the tables, the ledger, whose event is where."""
+        try:
+            text = self.evidence()
+        except (RuntimeError, psycopg.Error, confluent_kafka.KafkaException) as error:
+            text = f"nothing: {error}"
+        (self.folder / "evidence").write_text(text)
+
+    def evidence(self):
+        view = self.view(settled=False)
+        evidence = {table: [list(row) for row in view.rows(f"SELECT {columns} FROM {table} ORDER BY 1, 2")]
+                    for table, columns in EVIDENCE.items()}
+        for isolation in ("read_committed", "read_uncommitted"):
+            evidence[f"ledger, {isolation}"] = list(view.ledger(isolation))
+        evidence["units of events"] = [(*place, headers.get("wa-unit"), headers.get("ce_source"), headers.get("ce_id"))
+                                       for *place, _, _, headers in view.events()]
+        view.close()
+        return "".join(f"{name}\n" + "".join(f"  {json.dumps(row, default=str)}\n" for row in rows)
+                       for name, rows in evidence.items())
+
+    def view(self, settled):
+        return ServerView(self.url, self.addresses.kafka, list(self.form.topics()), settled)
 
     def remove(self):
         """The database and the topics, so that a long run does not fill the servers."""

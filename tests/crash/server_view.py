@@ -16,7 +16,10 @@ class ServerView:
     open stream transaction is given a moment to end."""
 
     def __init__(self, database_url, bootstrap, topics, settled=True):
-        self.database = psycopg.connect(database_url, autocommit=True)
+        # One snapshot: the last COMMIT of a killed process may still land between two questions.
+        self.database = psycopg.connect(database_url, options="-c idle_in_transaction_session_timeout=0")
+        self.database.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        self.database.read_only = True
         self.bootstrap = bootstrap
         self.topics = topics
         self.settled = settled
@@ -36,14 +39,23 @@ class ServerView:
         limit = time.monotonic() + MARKERS_SECONDS_MAX
         while self.settled and self.open_transactions() and time.monotonic() < limit:
             time.sleep(0.05)
-        yield from sorted(self._records(), key=lambda record: record[:3])
+        yield from sorted(self._records(self.topics), key=lambda record: record[:3])
 
-    def _records(self):
-        consumer = self._consumer("read_committed")
+    def ledger(self, isolation):
+        """Yields the ledger's records, in order; read_uncommitted shows those of aborted transactions, too."""
+        yield from sorted(self._records([self._ledger_topic()], isolation), key=lambda record: record[:3])
+
+    def _ledger_topic(self):
+        (database_id,) = self.database.execute("SELECT database_id FROM write_aside_meta").fetchone()
+        return LEDGER + database_id
+
+    def _records(self, topics, isolation="read_committed"):
+        consumer = self._consumer(isolation)
         try:
             # An end of partition is the only sign that passes over what is not shown: markers and aborted records.
-            unread = {(one.topic, one.partition) for one in self._partitions(consumer, self.topics)}
-            consumer.assign([confluent_kafka.TopicPartition(*place, confluent_kafka.OFFSET_BEGINNING) for place in unread])
+            unread = {(one.topic, one.partition) for one in self._partitions(consumer, topics)}
+            consumer.assign([confluent_kafka.TopicPartition(*place, confluent_kafka.OFFSET_BEGINNING)
+                             for place in unread])
             limit = time.monotonic() + SECONDS_MAX
             while unread:
                 if time.monotonic() > limit:
@@ -62,10 +74,9 @@ class ServerView:
 
     def open_transactions(self):
         """Partitions whose last stable offset is behind their end: an open transaction holds readers back there."""
-        (database_id,) = self.database.execute("SELECT database_id FROM write_aside_meta").fetchone()
         committed, uncommitted = self._consumer("read_committed"), self._consumer("read_uncommitted")
         try:
-            places = self._partitions(committed, [*self.topics, LEDGER + database_id])
+            places = self._partitions(committed, [*self.topics, self._ledger_topic()])
             return sum(one.get_watermark_offsets(place, SECONDS_MAX) != other.get_watermark_offsets(place, SECONDS_MAX)
                        for one, other in [(committed, uncommitted)] for place in places)
         finally:

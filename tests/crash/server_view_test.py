@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the oracle's view of PostgreSQL and Kafka to its claims: it shows what is committed, all of it, and nothing else.
+"""Holds the oracle's view of PostgreSQL and Kafka to its claims: it shows what is committed, all of it, nothing else.
 
 The stores are written here with clients of their own, as a faultless run would leave them; what the oracle makes of
 what it sees is tried in oracle_test.py.
@@ -69,12 +69,13 @@ class ServerViewTest(unittest.TestCase):
     def make_topics(self):
         admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.addresses.kafka})
         topics = {**self.form.topics(), LEDGER + self.name: 1}
-        for made in admin.create_topics([confluent_kafka.admin.NewTopic(*topic, 1) for topic in topics.items()]).values():
+        new = [confluent_kafka.admin.NewTopic(*topic, 1) for topic in topics.items()]
+        for made in admin.create_topics(new).values():
             made.result(SECONDS_MAX)
         self.addCleanup(admin.delete_topics, list(topics))
 
     def make_producer(self):
-        producer = confluent_kafka.Producer({"bootstrap.servers": self.addresses.kafka, "linger.ms": 0,
+        producer = confluent_kafka.Producer({"bootstrap.servers": self.addresses.kafka, "linger.ms": 0, "log_level": 0,
                                              "transactional.id": f"view-test.{uuid.uuid4().hex}"})
         producer.init_transactions(SECONDS_MAX)
         return producer
@@ -97,8 +98,8 @@ class ServerViewTest(unittest.TestCase):
                        "content-type": "application/json", "wa-unit": f"0.1.{line}.1", **event.get("headers", {})}
             self.producer.produce(event["topic"], json.dumps(event["value"]), event["key"], headers=headers)
 
-    def expect(self, **expected):
-        view = ServerView(self.url, self.addresses.kafka, list(self.form.topics()), settled=False)
+    def expect(self, settled=True, **expected):
+        view = ServerView(self.url, self.addresses.kafka, list(self.form.topics()), settled)
         verdict = Oracle(view, [(SOURCE, self.input)]).judge()
         found = {kind: verdict[kind] for kind in VIOLATIONS if verdict[kind]}
         self.assertEqual(found, expected, verdict["examples"])
@@ -125,14 +126,14 @@ class ServerViewTest(unittest.TestCase):
         self.producer.begin_transaction()
         self.produce(UNITS)
         self.producer.flush(SECONDS_MAX)
-        self.expect(undelivered=2)
+        self.expect(settled=False, undelivered=2)
         self.producer.abort_transaction(SECONDS_MAX)
 
     def test_counts_an_open_transaction_on_the_ledger(self):
         self.producer.begin_transaction()
         self.producer.produce(LEDGER + self.name, "1 1 1", "o:1")
         self.producer.flush(SECONDS_MAX)
-        self.expect(undelivered=1)
+        self.expect(settled=False, undelivered=1)
         self.producer.abort_transaction(SECONDS_MAX)
 
     def test_shows_rows_without_their_events(self):

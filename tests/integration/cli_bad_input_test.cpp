@@ -113,15 +113,17 @@ TEST_F(BadInput, OfTheCommandLineIsNamed) {
   expect_refusal(
       {"init", "--topic", "orders"}, 2,
       "--topic orders: the number of partitions is missing; write NAME:PARTITIONS or NAME:PARTITIONS:compacted");
-  expect_refusal({"status", "--database", "oracle:x"}, 2, "unknown database scheme 'oracle:'; known: sqlite:PATH");
+  expect_refusal({"status", "--database", "oracle:x"}, 2,
+                 "unknown database scheme 'oracle:'; known: sqlite:PATH, postgresql://USER@HOST/DATABASE");
   write_file("a.jsonl", unit(1));
   expect_refusal({"apply", "a.jsonl", "--rejects", "r"}, 2, "--rejects goes with --on-error skip");
 }
 
 TEST_F(BadInput, OfTheConfigurationIsNamed) {
   write_file("write-aside.toml", "database = \"sqlite:shop.db\"\nstraem = \"x\"\n");
-  expect_refusal({"status"}, 2,
-                 "write-aside.toml:2:10: unknown key 'straem'; known: database, stream, source, ledger_topic");
+  expect_refusal(
+      {"status"}, 2,
+      "write-aside.toml:2:10: unknown key 'straem'; known: database, stream, source, ledger_topic, [stream_config]");
   write_file("write-aside.toml", "source = 1\n");
   expect_refusal({"status"}, 2, "write-aside.toml:1:10: the value of 'source' must be a string");
   write_file("write-aside.toml", "source\n");

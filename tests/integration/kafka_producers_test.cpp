@@ -22,10 +22,14 @@ TEST_F(KafkaProducers, CallManyTransactionsInARowClean) {
 
 TEST_F(KafkaProducers, B4_CallAnEndThatWasNotAnsweredInTimeUncleanAndRefuseEverythingAfterIt) {
   const auto producer = initialised("a");
-  ASSERT_TRUE(producer->begin().has_value());
-  ASSERT_TRUE(stage(*producer, record("x")));
-  const ports::EndReport report = producer->end(ports::Ending::commit, Clock::now());
-  EXPECT_FALSE(report.clean);
+  // The answer may be there at once where the machine is busy with other things: until one comes too late.
+  ports::EndReport report{.clean = true};
+  for (int count = 0; report.clean && count < 100; ++count) {
+    ASSERT_TRUE(producer->begin().has_value());
+    ASSERT_TRUE(stage(*producer, record("x")));
+    report = producer->end(ports::Ending::commit, Clock::now());
+  }
+  ASSERT_FALSE(report.clean);
   ASSERT_TRUE(report.error.has_value());
   EXPECT_EQ(report.error->effect, Effect::unknown);
   EXPECT_FALSE(producer->begin().has_value());
@@ -98,6 +102,22 @@ TEST_F(KafkaProducers, RefuseARecordAboveTheTopicsLimitAndGoOn) {
   EXPECT_TRUE(stage(*producer, record("small")));
   EXPECT_TRUE(producer->end(ports::Ending::commit, soon()).clean);
   EXPECT_EQ(committed(1), (std::vector<std::string>{"small"}));
+}
+
+TEST_F(KafkaProducers, C1_TakeNothingOfACallInWhichOneRecordIsTooLargeForItsManyHeaders) {
+  const auto producer = initialised("a");
+  ASSERT_TRUE(producer->begin().has_value());
+  const std::vector<ports::HeaderView> headers(3'000, ports::HeaderView{"h", ""});
+  const std::string nearly(stream_->record_bytes_max() - headers.size(), 'x');
+  ports::RecordView framed = record(nearly);
+  framed.headers = headers;
+  const std::vector<ports::RecordView> both = {record("first"), framed};
+  const auto refused = producer->produce(both, ++token_);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::event_too_large);
+  EXPECT_TRUE(stage(*producer, record("after")));
+  EXPECT_TRUE(producer->end(ports::Ending::commit, soon()).clean);
+  EXPECT_EQ(committed(1), (std::vector<std::string>{"after"}));
 }
 
 TEST_F(KafkaProducers, RefuseACallThatDoesNotFitWholeAndTakeNothingOfIt) {

@@ -103,7 +103,9 @@ class Broker:
             "auto.create.topics.enable": "false",
             "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
             "log.cleaner.dedupe.buffer.size": 4194304,
-            "broker.session.timeout.ms": 1500,
+            # A busy machine must not take its only broker for dead: a partition without a leader loses the markers of
+            # stream transactions that end meanwhile (docs/guarantees.md).
+            "broker.session.timeout.ms": 30000,
             "broker.heartbeat.interval.ms": 300,
             # Small logs: a test machine has many short-lived topics.
             "log.index.size.max.bytes": 65536,
@@ -121,7 +123,8 @@ class Broker:
             raise ServerError(f"cannot format Kafka's folder: {(done.stdout + done.stderr)[-800:]}")
 
     def start(self):
-        command = [*self.cluster.java("512m", *self.cluster.start_options), "kafka.Kafka", self.folder / "server.properties"]
+        command = [*self.cluster.java("512m", *self.cluster.start_options), "kafka.Kafka",
+                   self.folder / "server.properties"]
         self.process = ServerProcess(f"Kafka node {self.number}", command, self.folder / "log")
         return self
 

@@ -274,6 +274,29 @@ TEST_F(UnitOfWorkTest, RunTriesAgainOnlyWhatIsWorthIt) {
   });
 }
 
+TEST_F(UnitOfWorkTest, RunWaitsForALaneWhoseStreamIsAwayForAWhile) {
+  Actor a(world, "a");
+  options.join_timeout = 50ms;
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      // The driver would not send the end again; that says nothing about a unit that has not joined yet.
+      const Fault away{.kind = Kind::fail, .error = {.code = ErrorCode::unreachable, .message = "away"}};
+      a.plan("producer.end", away);
+      for (int count = 0; count < 12; ++count) a.plan("producer.initialise", away);
+      EXPECT_EQ(attempt(coordinator, 1).state(), State::committed);
+      world.sleep(50ms);
+      const Outcome early = attempt(coordinator, 2);
+      EXPECT_EQ(early.state(), State::aborted);
+      EXPECT_TRUE(early.error()->retriable) << early.error()->message;
+      const auto work = [&](UnitOfWork& unit) -> Result<void> {
+        if (auto written = pair.write_row(unit, 3); !written) return written;
+        return unit.publish(event(3));
+      };
+      EXPECT_TRUE(coordinator.run(work).is_committed());
+    });
+  });
+}
+
 TEST_F(UnitOfWorkTest, RunNeverTriesAgainWhatIsInDoubt) {
   Actor a(world, "a");
   options.doubt_timeout = 100ms;
@@ -378,8 +401,8 @@ TEST_F(TwoLanes, UnitsWithTheSameOrderingKeyTakeTheSameLane) {
 TEST_F(TwoLanes, AUnitTakesTheLaneThatItNamesOrNone) {
   Actor a(world, "a");
   play([&] {
-    run(a, [&](Coordinator &coordinator) {
-      world.sleep(5s); // both lanes are taken
+    run(a, [&](Coordinator& coordinator) {
+      world.sleep(5s);  // both lanes are taken
       const std::vector<LaneNumber> lanes = coordinator.lanes();
       ASSERT_EQ(lanes.size(), 2u);
       const auto attempt_on = [&](LaneNumber lane, int id) {
@@ -388,8 +411,7 @@ TEST_F(TwoLanes, AUnitTakesTheLaneThatItNamesOrNone) {
         EXPECT_TRUE(unit.publish(event(id)));
         return unit.commit(Wait::visible);
       };
-      for (int id = 1; id <= 6; ++id)
-        EXPECT_EQ(attempt_on(lanes[id % 2], id).unit()->lane, lanes[id % 2]);
+      for (int id = 1; id <= 6; ++id) EXPECT_EQ(attempt_on(lanes[id % 2], id).unit()->lane, lanes[id % 2]);
       const Outcome elsewhere = attempt_on(lanes[0] + lanes[1] + 1, 7);
       ASSERT_EQ(elsewhere.state(), Outcome::State::aborted);
       EXPECT_EQ(elsewhere.error()->code, ErrorCode::lane_unavailable);

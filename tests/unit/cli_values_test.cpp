@@ -67,11 +67,14 @@ TEST(TopicSpec, NamesTopicPartitionsAndCompaction) {
 }
 
 TEST(StoreUrl, RefusesUnknownSchemesWithoutRepeatingTheRest) {
-  const auto database = open_database("postgresql://me:secret@host/shop", Missing::refuse);
+  const auto database = open_database("oracle://me:secret@host/shop", Missing::refuse);
   ASSERT_FALSE(database);
-  EXPECT_EQ(database.error().message, "unknown database scheme 'postgresql:'; known: sqlite:PATH");
-  EXPECT_EQ(open_stream("shop.events", Missing::refuse).error().message,
-            "the stream URL has no scheme; write local:PATH");
+  const auto begins_with = [](const Error& error, const std::string& text) { return error.message.starts_with(text); };
+  EXPECT_TRUE(begins_with(database.error(), "unknown database scheme 'oracle:'; known: sqlite:PATH"))
+      << database.error().message;
+  EXPECT_EQ(database.error().message.find("secret"), std::string::npos);
+  EXPECT_TRUE(begins_with(open_stream("shop.events", Missing::refuse).error(),
+                          "the stream URL has no scheme; write local:PATH"));
   EXPECT_EQ(open_stream("local:", Missing::refuse).error().message,
             "the stream URL names nothing behind 'local:'; write local:PATH");
   EXPECT_NE(open_database("", Missing::refuse).error().message.find("WRITE_ASIDE_DATABASE"), std::string::npos);

@@ -306,6 +306,16 @@ TEST_F(LaneTest, B5_KeepsWhoIsInDoubtUntilTheEvidenceIsThere) {
   EXPECT_EQ(doubtful->state, State::left);
 }
 
+TEST_F(LaneTest, D4_WaitsForNobodyWhoseDoubtCanNeverEnd) {
+  const MemberPointer doubtful = voted();
+  lane.commit_sent(*doubtful);
+  lane.doubtful(doubtful, now);
+  lane.lost();
+  lane.abandon(doubtful);
+  EXPECT_EQ(doubtful->state, State::doubtful) << "nothing is said about it";
+  EXPECT_TRUE(lane.members().empty());
+}
+
 TEST_F(LaneTest, B5_EndsNothingAfterTheLaneIsLost) {
   decided();
   lane.lost();

@@ -157,10 +157,21 @@ TEST_F(Resolver, D4_AtOrBelowTheWatermarkAbsenceProvesNothing) {
     lane.purged = purged;
     write(lane);
     const Resolution resolution = resolve_unit(*database, unit, {}, deadline);
-    EXPECT_EQ(resolution.verdict, Verdict::unknown);
+    EXPECT_EQ(resolution.verdict, Verdict::too_old);
     EXPECT_FALSE(resolution.error->retriable) << "asking again does not help";
     EXPECT_FALSE(row(unit)) << "no tombstone where the unit may have been";
   }
+}
+
+// A tombstone that another process inserted was purged: the owner must not wait for ever for a doubt that is over.
+TEST_F(Resolver, D4_TheWatermarkDoesNotConcernAMemberOfTheAskersOwnLane) {
+  ports::LaneRow lane = lane_row();
+  lane.purged = {unit.epoch, unit.n};
+  write(lane);
+  const Ownership mine{unit.lane, lane.epoch, lane.owner};
+  const Ownership former{unit.lane, lane.epoch - 1, lane.owner};
+  EXPECT_EQ(resolve_unit(*database, unit, {}, deadline, former).verdict, Verdict::too_old);
+  EXPECT_EQ(resolve_unit(*database, unit, {}, deadline, mine).verdict, Verdict::aborted);
 }
 
 TEST_F(Resolver, D4_AboveTheWatermarkAbsenceIsProof) {

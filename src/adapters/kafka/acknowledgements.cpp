@@ -42,7 +42,7 @@ Acknowledgements::Call& Acknowledgements::expect(std::uint64_t token, std::size_
 }
 
 void Acknowledgements::give_up(Call& call, std::size_t accepted) {
-  failed_ = true;
+  if (accepted > 0) failed_ = true;
   const std::lock_guard lock(mutex_);
   const std::size_t acknowledged = call.expected - call.missing;
   call.answered = true;

@@ -25,6 +25,26 @@ bool is_changing_leader(rd_kafka_resp_err_t code) {
          code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
 }
 
+// As when a cluster's first group makes the topic of all groups, and after a broker went. Nothing was done.
+bool is_moving_coordinator(const Error& error) {
+  static constexpr std::array codes{RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+                                    RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_NOT_COORDINATOR};
+  return std::any_of(codes.begin(), codes.end(), [&error](rd_kafka_resp_err_t code) {
+    return error.driver.starts_with(rd_kafka_err2name(code) + std::string(" ("));
+  });
+}
+
+// Asks until a group's coordinator is found, or the deadline has come.
+template <class Ask>
+auto ask_coordinator(ports::Deadline deadline, Ask ask) -> decltype(ask()) {
+  for (;;) {
+    auto answered = ask();
+    if (answered || !is_moving_coordinator(answered.error())) return answered;
+    if (std::chrono::steady_clock::now() + longest_pause >= deadline) return answered;
+    std::this_thread::sleep_for(longest_pause);
+  }
+}
+
 TopicLayout layout_of(const rd_kafka_metadata_topic& topic) {
   TopicLayout layout{.name = topic.topic, .partitions = topic.partition_cnt, .replicas = 0, .has_leaders = true};
   for (const auto& partition : std::span(topic.partitions, static_cast<std::size_t>(topic.partition_cnt))) {
@@ -230,6 +250,11 @@ Result<bool> Admin::create_topic(const ports::TopicSpec& spec, std::int16_t repl
 }
 
 Result<std::vector<ports::Position>> Admin::group_positions(const std::string& group, ports::Deadline deadline) const {
+  return ask_coordinator(deadline, [&] { return ask_for_positions(group, deadline); });
+}
+
+Result<std::vector<ports::Position>> Admin::ask_for_positions(const std::string& group,
+                                                              ports::Deadline deadline) const {
   const std::string what = "reading the positions of consumer '" + group + "' failed";
   const QueueHandle queue = make_queue(client_);
   const ListOffsetsHandle request(rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), nullptr));
@@ -257,6 +282,11 @@ Result<std::vector<ports::Position>> Admin::group_positions(const std::string& g
 Result<void> Admin::store_group_positions(const std::string& group, std::span<const ports::Position> positions,
                                           ports::Deadline deadline) const {
   if (positions.empty()) return {};
+  return ask_coordinator(deadline, [&] { return ask_to_store(group, positions, deadline); });
+}
+
+Result<void> Admin::ask_to_store(const std::string& group, std::span<const ports::Position> positions,
+                                 ports::Deadline deadline) const {
   const std::string what = "storing the positions of consumer '" + group + "' failed";
   const PartitionListHandle list = list_of(positions);
   const QueueHandle queue = make_queue(client_);

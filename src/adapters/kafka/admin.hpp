@@ -55,6 +55,10 @@ class Admin {
   [[nodiscard]] AdminOptionsHandle options(rd_kafka_admin_op_t operation, ports::Deadline deadline) const;
   [[nodiscard]] Result<EventHandle> answer(rd_kafka_queue_t& queue, std::string_view what,
                                            ports::Deadline deadline) const;
+  [[nodiscard]] Result<std::vector<ports::Position>> ask_for_positions(const std::string& group,
+                                                                       ports::Deadline deadline) const;
+  [[nodiscard]] Result<void> ask_to_store(const std::string& group, std::span<const ports::Position> positions,
+                                          ports::Deadline deadline) const;
   [[nodiscard]] Result<EventHandle> describe(std::span<const ConfigResourceHandle> resources, std::string_view what,
                                              ports::Deadline deadline) const;
 

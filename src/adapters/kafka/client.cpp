@@ -98,8 +98,10 @@ rd_kafka_resp_err_t Client::on_new(rd_kafka_t* handle, const rd_kafka_conf_t*, v
 }
 
 // Called by librdkafka's threads; the library never prints.
-void Client::on_log(const rd_kafka_t* handle, int level, const char*, const char* text) {
-  if (level > log_level_error) return;
+void Client::on_log(const rd_kafka_t* handle, int level, const char* facility, const char* text) {
+  // Why a connection was closed comes as information, too: the other side may want TLS.
+  const bool tells_why = level <= log_level_error || std::string_view(facility) == "FAIL";
+  if (!tells_why) return;
   auto* const client = static_cast<Client*>(rd_kafka_opaque(handle));
   if (client != nullptr) client->hear(text);
 }
@@ -108,8 +110,8 @@ void Client::hear(const char* text) {
   std::string words = tidy(text);
   const Obstacle obstacle = obstacle_of(words);
   const std::lock_guard lock(mutex_);
-  // "All brokers are down" follows the reason and says less.
-  if (words.find("brokers are down") != std::string::npos && !last_words_.empty()) return;
+  // "1/1 brokers are down" follows the reason and says less.
+  if (words.find("brokers are down") != std::string::npos) return;
   last_words_ = std::move(words);
   obstacle_ = obstacle;
   heard_at_ = std::chrono::steady_clock::now();

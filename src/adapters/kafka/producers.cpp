@@ -1,6 +1,8 @@
 #include "adapters/kafka/producers.hpp"
 
 #include <algorithm>
+#include <array>
+#include <thread>
 #include <utility>
 
 #include "adapters/kafka/errors.hpp"
@@ -9,11 +11,15 @@
 namespace write_aside::kafka {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 // A transaction that is still open when its id is initialised is aborted by the coordinator within milliseconds, but
-// librdkafka asks again only after half a second. A new instance asks at once. Its patience grows, so that a slow
-// cluster gets the time that it needs.
-constexpr std::chrono::milliseconds first_patience{120};
-constexpr int patience_growth = 4;
+// librdkafka asks again only after half a second. A new instance asks at once. After these, one has all the time there
+// is: a slow cluster needs it.
+constexpr std::array<std::chrono::milliseconds, 3> patiences{
+    {std::chrono::milliseconds(150), std::chrono::milliseconds(150), std::chrono::milliseconds(600)}};
+
+constexpr std::chrono::milliseconds pause{50};
 
 // Nothing of the call was taken, and the instance is as good as before.
 bool is_refusal(ErrorCode code) {
@@ -44,8 +50,9 @@ Result<void> KafkaTransactionalProducer::check_state(State expected, std::string
 
 Result<void> KafkaTransactionalProducer::initialise(ports::Deadline deadline) {
   state_ = State::fresh;
-  for (auto patience = first_patience;; patience *= patience_growth) {
-    auto initialised = try_to_initialise(deadline, patience);
+  for (std::size_t attempt = 0;; ++attempt) {
+    const auto until = attempt < patiences.size() ? Clock::now() + patiences[attempt] : deadline;
+    auto initialised = try_to_initialise(std::min(until, deadline), deadline);
     if (!initialised) return failure(std::move(initialised));
     if (*initialised) break;
   }
@@ -55,19 +62,20 @@ Result<void> KafkaTransactionalProducer::initialise(ports::Deadline deadline) {
   return {};
 }
 
-Result<bool> KafkaTransactionalProducer::try_to_initialise(ports::Deadline deadline,
-                                                           std::chrono::milliseconds patience) {
+Result<bool> KafkaTransactionalProducer::try_to_initialise(ports::Deadline until, ports::Deadline deadline) {
   sender_.reset();
   auto sender = Sender::open(
       store_, transactional_properties(store_->properties(), transactional_id_, transaction_timeout_), deliveries_);
   if (!sender) return failure(std::move(sender));
   sender_ = std::move(*sender);
-  const auto until = std::min(deadline, std::chrono::steady_clock::now() + patience);
   const ErrorHandle error(rd_kafka_init_transactions(sender_->client().get(), milliseconds_until(until)));
   if (error == nullptr) return true;
   // Also an answer that may change, such as a coordinator that is being elected, is asked for again.
-  const bool in_time = std::chrono::steady_clock::now() < deadline;
-  if (in_time && rd_kafka_error_is_retriable(error.get()) != 0) return false;
+  if (rd_kafka_error_is_retriable(error.get()) != 0 && Clock::now() < deadline) {
+    // An answer that came at once would come again.
+    std::this_thread::sleep_until(std::min(until, Clock::now() + pause));
+    return false;
+  }
   return failure(sender_->client().error(*error, describe("initialising a producer failed")));
 }
 

@@ -34,8 +34,8 @@ class KafkaTransactionalProducer final : public ports::TransactionalProducer {
   [[nodiscard]] Error misused(std::string_view what) const;
   [[nodiscard]] std::string describe(std::string_view what) const;
   [[nodiscard]] Result<void> check_state(State expected, std::string_view mistake) const;
-  // True: initialised; false: not within its patience.
-  [[nodiscard]] Result<bool> try_to_initialise(ports::Deadline deadline, std::chrono::milliseconds patience);
+  // With a new instance. True: initialised; false: not before `until`, and there is time to try again.
+  [[nodiscard]] Result<bool> try_to_initialise(ports::Deadline until, ports::Deadline deadline);
   [[nodiscard]] Error not_clean(std::int64_t requests_sent) const;
 
   std::shared_ptr<Store> store_;

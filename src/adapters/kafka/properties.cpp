@@ -123,7 +123,9 @@ Result<void> check_properties(const Properties& properties) {
     const std::string_view proper = name_of(name);
     has_servers = has_servers || (proper == "bootstrap.servers" && !value.empty());
     if (const std::string why = objection(proper, value); !why.empty()) {
-      return failure(refused("the Kafka property '" + name + "' cannot be set so: " + why));
+      std::string message = "the Kafka property '" + name;
+      message.append("' cannot be set so: ").append(why);
+      return failure(refused(std::move(message)));
     }
   }
   if (!has_servers)

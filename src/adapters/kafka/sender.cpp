@@ -83,6 +83,15 @@ Error too_large(const ports::RecordView& record, std::size_t limit) {
           .driver = {}};
 }
 
+// Part of the call was taken. Whatever the reason, this is no refusal: were the transaction committed, half of a unit
+// would be in the stream.
+Error torn(Error error) {
+  error.code = ErrorCode::unknown;
+  error.effect = Effect::unknown;
+  error.message += "; some records of the same call were taken before";
+  return error;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Sender>> Sender::open(std::shared_ptr<Store> store, const Properties& properties,
@@ -130,7 +139,11 @@ Result<void> Sender::warm(ports::Deadline deadline) {
 }
 
 Result<void> Sender::check(const ports::RecordView& record) {
-  if (size_of(record) > store_->record_bytes_max()) return failure(too_large(record, store_->record_bytes_max()));
+  // librdkafka measures with the framing. It would refuse in the middle of a call.
+  const std::size_t limit = store_->record_bytes_max();
+  if (size_of(record) > limit || framed_size_of(record) > limit + Store::framing_bytes) {
+    return failure(too_large(record, limit));
+  }
   const auto known = store_->known_topic(record.topic);
   if (!known) return failure(known);
   if (known->batch_bytes_max > 0 && framed_size_of(record) > static_cast<std::size_t>(known->batch_bytes_max)) {
@@ -194,7 +207,7 @@ Result<void> Sender::produce(std::span<const ports::RecordView> records, std::ui
     if (given) continue;
     acknowledgements_.give_up(call, index);
     room_.give_back(count - static_cast<std::int64_t>(index), queued_bytes(records.subspan(index)));
-    return given;
+    return failure(index == 0 ? std::move(given.error()) : torn(std::move(given.error())));
   }
   return {};
 }

@@ -13,7 +13,7 @@ namespace {
 // Since 3.6 a broker checks that a record belongs to a transaction that was begun, so that a delayed record cannot end up
 // in the next one; the setting's presence tells the version, its value that the check is on.
 constexpr const char* verification = "transaction.partition.verification.enable";
-constexpr std::size_t framing_bytes = 1024;  // of a batch with one record and up to about 90 headers
+constexpr int scram_mended = 0x020601ff;  // the librdkafka from which on SCRAM is as the standard says
 constexpr std::int16_t replicas_wanted = 3;
 constexpr std::size_t topics_per_question = 500;
 
@@ -79,13 +79,24 @@ Result<void> Store::connect() {
   client_ = std::move(*client);
   auto brokers = admin().connect(deadline);
   if (!brokers) {
-    brokers.error().message = name_ + ": " + brokers.error().message;
+    brokers.error().message = name_ + ": " + brokers.error().message + remark_on_scram();
     return failure(std::move(brokers));
   }
   auto id = admin().cluster_id(deadline);
   if (!id) return failure(std::move(id));
   cluster_id_ = std::move(*id);
   return options_.check_brokers ? check_brokers(*brokers, deadline) : Result<void>();
+}
+
+// Seen with 2.0.2 and Kafka 4.3.1: the right password is refused like a wrong one.
+std::string Store::remark_on_scram() const {
+  const auto mechanism = std::find_if(properties_.begin(), properties_.end(), [](const auto& property) {
+    return property.first == "sasl.mechanism" || property.first == "sasl.mechanisms";
+  });
+  const bool scram = mechanism != properties_.end() && mechanism->second.starts_with("SCRAM");
+  if (!scram || client_->obstacle() != Client::Obstacle::credentials || rd_kafka_version() >= scram_mended) return {};
+  return "; newer brokers refuse SCRAM by librdkafka " + std::string(rd_kafka_version_str()) +
+         ", use 2.6.1 or later, or PLAIN over TLS";
 }
 
 Result<void> Store::check_brokers(const std::vector<std::int32_t>& brokers, ports::Deadline deadline) {
@@ -102,7 +113,9 @@ Result<void> Store::check_brokers(const std::vector<std::int32_t>& brokers, port
     if (!is(*settings, verification, "true")) {
       return failure(too_old(broker, name_, settings->find(verification) != settings->end()));
     }
-    transaction_timeout_max_ = std::chrono::milliseconds(number(*settings, "transaction.max.timeout.ms"));
+    const std::chrono::milliseconds most(number(*settings, "transaction.max.timeout.ms"));
+    const bool known = transaction_timeout_max_.count() > 0;
+    transaction_timeout_max_ = known ? std::min(transaction_timeout_max_, most) : most;
   }
   return {};
 }
@@ -166,7 +179,11 @@ Result<KnownTopic> Store::known_topic(std::string_view name) {
 }
 
 Result<void> Store::check_partition(const std::string& topic, std::int32_t partition) {
-  const auto known = known_topic(topic);
+  auto known = known_topic(topic);
+  if (known && partition >= known->partitions) {
+    topics_.forget(topic);  // it may have been given more since
+    known = known_topic(topic);
+  }
   if (!known) return failure(known);
   if (partition >= 0 && partition < known->partitions) return {};
   return failure(refused("topic '" + topic + "' of " + name_ + " has no partition " + std::to_string(partition) +

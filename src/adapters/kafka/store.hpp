@@ -18,6 +18,9 @@ namespace write_aside::kafka {
 
 class Store {
  public:
+  // What a batch takes beside its only record, with up to about 90 headers.
+  static constexpr std::size_t framing_bytes = 1024;
+
   // Connects, and checks the brokers' version.
   [[nodiscard]] static Result<std::shared_ptr<Store>> open(const Properties& properties, const Options& options);
   Store(Properties properties, const Options& options);  // of no use until opened: call open()
@@ -47,6 +50,7 @@ class Store {
 
  private:
   [[nodiscard]] Result<void> connect();
+  [[nodiscard]] std::string remark_on_scram() const;
   [[nodiscard]] Result<void> check_brokers(const std::vector<std::int32_t>& brokers, ports::Deadline deadline);
   [[nodiscard]] ports::TopicInfo remember(const TopicLayout& layout, const Result<Settings>& settings);
   [[nodiscard]] Result<const Client*> client_of(ports::Isolation isolation);
