@@ -166,7 +166,7 @@ double median(std::vector<double> values) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::filesystem::path folder = argc > 1 ? argv[1] : "bench_files";
+  const std::filesystem::path folder = argc > 1 ? argv[1] : "build/bench_files";
   const int units = argc > 2 ? std::atoi(argv[2]) : 2000;
   const int rounds = argc > 3 ? std::atoi(argv[3]) : 7;
   const int threads = argc > 4 ? std::atoi(argv[4]) : 1;

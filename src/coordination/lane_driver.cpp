@@ -292,7 +292,7 @@ bool LaneDriver::has_open_batch() {
 
 bool LaneDriver::is_open() {
   const Lock lock(*lock_);
-  return lane_ && lane_->phase() == Lane::Phase::open;
+  return lane_ && (lane_->phase() == Lane::Phase::open || lane_->phase() == Lane::Phase::ending);
 }
 
 std::optional<LaneNumber> LaneDriver::lane_number() {

@@ -3,6 +3,9 @@
 // A lone unit never waits. Under load a batch is held open, since ending a stream transaction costs much the same
 // for one unit as for many: for some multiple of what ending the last one cost, unless nobody joins any more.
 //
+// Where an end is cheap beside a unit, that alone would end a stream transaction for every unit: one more sync each, in
+// the way of the database's. So units that follow each other closely are held for some number of them as well.
+//
 // Load is not seen in the joinings of the lane itself: a lane that seals too early has one unit a batch, far apart, and
 // would take that for a low load for ever, with every other unit waiting outside.
 #pragma once
@@ -32,14 +35,20 @@ struct SealInput {
   Demand demand;
 };
 
+inline constexpr std::chrono::milliseconds close_gap{
+    2};  // between units, and shorter ones: load, however cheap an end is
+inline constexpr int gaps_held = 8;
+
 // The time from which the batch is to be sealed; in the past: now.
 [[nodiscard]] inline SealInput::TimePoint seal_time(const SealInput& in) {
   if (in.full || in.somebody_waits) return in.begun;
-  const bool under_load = in.demand.units_wait || in.demand.arrival_gap < 2 * in.end_cost;
+  const bool under_load =
+      in.demand.units_wait || in.demand.arrival_gap < std::max<std::chrono::nanoseconds>(2 * in.end_cost, close_gap);
   if (!under_load) return in.begun;
   // Twice as long where an end is worth most: when many units come while one batch ends, or have nowhere else to go.
   const bool heavy_load = in.demand.units_wait || 4 * in.demand.arrival_gap < in.end_cost;
-  auto hold = in.hold_multiple * in.end_cost;
+  std::chrono::nanoseconds hold = in.hold_multiple * in.end_cost;
+  if (in.demand.arrival_gap < close_gap) hold = std::max(hold, gaps_held * in.demand.arrival_gap);
   if (heavy_load || !in.demand.other_lane_free) hold *= 2;
   const auto idle = in.last_activity + std::max<std::chrono::nanoseconds>(2 * in.demand.arrival_gap, in.end_cost);
   return std::min({in.begun + hold, idle, in.begun + in.age_max});

@@ -134,7 +134,7 @@ TEST_F(LocalStreamDurability, KeepsTheTransactionOpenWhenTheDiskIsFullAtItsEnd) 
   EXPECT_EQ(report.error->code, ErrorCode::storage_full);
   EXPECT_EQ(committed(*stream, 0), Values{});
   const ProducerPointer newer = initialised(*stream, "a");
-  EXPECT_EQ(raw_query(path_, "SELECT count(*) FROM record"), (Values{"0"}));
+  EXPECT_EQ(count_records(path_), "0");
 }
 
 TEST_F(LocalStreamDurability, KeepsTheLogBoundedUnderSteadyLoad) {

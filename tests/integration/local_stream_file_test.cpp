@@ -85,7 +85,7 @@ TEST_F(LocalStreamFile, ReportsHeadersThatAreNotItsOwnAsCorrupt) {
   const StreamPointer stream = make_stream();
   EXPECT_TRUE(commit(*initialised(*stream, "a"), {record(0, "x")}));
   for (const char* headers : {"[]", "{\"a\":1}", "{\"a\":{\"base64\":\"!\"}}", "{\"a\":{\"b\":\"c\"}}", "", "{"}) {
-    raw_query(path_, std::string("UPDATE record SET headers = '") + headers + "'");
+    raw_query(path_, std::string("UPDATE record_1 SET headers = '") + headers + "'");
     auto reader = stream->reader({{"orders", 0, 0}}, ports::Isolation::read_committed).value();
     const auto records = reader->poll(1, soon());
     ASSERT_FALSE(records.has_value()) << headers;
@@ -206,8 +206,8 @@ TEST_F(LocalStreamFile, SearchesTheViewByPartitionWithoutAScan) {
   const char* sql =
       "EXPLAIN QUERY PLAN SELECT value FROM committed_records WHERE topic = 'orders' AND partition = 0 AND offset > 5";
   ASSERT_EQ(sqlite3_exec(raw, sql, add, &plan, nullptr), SQLITE_OK);
-  EXPECT_NE(plan.find("SEARCH record USING INTEGER PRIMARY KEY"), std::string::npos) << plan;
-  EXPECT_EQ(plan.find("SCAN record"), std::string::npos) << plan;
+  EXPECT_NE(plan.find("SEARCH r USING INTEGER PRIMARY KEY"), std::string::npos) << plan;
+  EXPECT_EQ(plan.find("SCAN r"), std::string::npos) << plan;
 }
 
 }  // namespace

@@ -85,6 +85,15 @@ inline Values raw_query(const std::string& path, const std::string& sql) {
   return values;
 }
 
+// All records in the file, also those that no reader may see.
+inline std::string count_records(const std::string& path) {
+  std::string sum = "0";
+  for (const std::string& table : raw_query(path, "SELECT name FROM sqlite_master WHERE name GLOB 'record_*'")) {
+    sum += " + (SELECT count(*) FROM " + table + ")";
+  }
+  return raw_query(path, "SELECT " + sum).front();
+}
+
 class LocalStreamFixture : public testing::Test {
  protected:
   LocalStreamFixture() {

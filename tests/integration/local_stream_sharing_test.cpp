@@ -204,9 +204,9 @@ TEST_F(LocalStreamSharing, AbortsWhatAKilledProcessLeftOpen) {
   EXPECT_EQ(child.end(SIGKILL), -SIGKILL);
   const StreamPointer stream = open_stream(path_);
   EXPECT_EQ(committed(*stream, 0), (Values{"committed"}));
-  EXPECT_EQ(raw_query(path_, "SELECT count(*) FROM record"), (Values{"3"}));
+  EXPECT_EQ(count_records(path_), "3");
   const ProducerPointer producer = initialised(*stream, "a");
-  EXPECT_EQ(raw_query(path_, "SELECT count(*) FROM record"), (Values{"1"}));
+  EXPECT_EQ(count_records(path_), "1");
   EXPECT_TRUE(commit(*producer, {record(0, "goes on")}));
   EXPECT_EQ(committed(*stream, 0), (Values{"committed", "goes on"}));
 }

@@ -51,6 +51,15 @@ TEST(SealPolicy, B1_HoldsABatchWhileUnitsWaitForAPlaceHoweverFarApartTheyCome) {
   EXPECT_EQ(seal_time(in), in.begun + 16ms);
 }
 
+TEST(SealPolicy, B1_HoldsUnitsThatFollowCloselyAlsoWhereAnEndIsCheap) {
+  SealInput in = under_load();
+  in.end_cost = 100us;
+  in.last_activity = in.begun + 20ms;
+  EXPECT_EQ(seal_time(in), in.begun + 8ms);
+  in.demand.arrival_gap = 3ms;
+  EXPECT_EQ(seal_time(in), in.begun);
+}
+
 TEST(SealPolicy, B1_SealsWhenNobodyJoinsAnyMore) {
   const SealInput in = under_load();
   EXPECT_EQ(seal_time(in), in.last_activity + 2ms);

@@ -3,9 +3,11 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
+#include "adapters/local_stream/record_tables.hpp"
 #include "adapters/local_stream/schema.hpp"
 #include "adapters/local_stream/text.hpp"
 #include "core/partition.hpp"
@@ -111,10 +113,7 @@ Result<Appender::Target*> Appender::target(Writing& writing, std::int64_t ref) {
 Result<std::int64_t> Appender::append(Writing& writing, std::span<const ports::RecordView> records,
                                       std::optional<std::int64_t> producer) {
   targets_.clear();
-  auto insert = writing.connection().prepare(
-      "INSERT INTO record (position, producer, timestamp_ms, headers, key, value) VALUES (?, ?, ?, ?, ?, ?)",
-      "produce");
-  if (!insert) return failure(std::move(insert));
+  std::array<std::optional<Statement>, record_tables> inserts;
   std::int64_t first_offset = 0;
   for (const ports::RecordView& record : records) {
     if (auto chosen = choose_topic(writing, record.topic); !chosen) return failure(std::move(chosen));
@@ -131,6 +130,12 @@ Result<std::int64_t> Appender::append(Writing& writing, std::span<const ports::R
     if (!append_headers(headers_, record.headers)) {
       return failure(refused(ErrorCode::invalid_argument, "a record for topic '" + topic_->info.name + "' of " +
                                                               store_.name() + " has a header whose name is not UTF-8"));
+    }
+    std::optional<Statement>& insert = inserts[static_cast<std::size_t>(at.ref % record_tables)];
+    if (!insert) {
+      auto prepared = writing.connection().prepare(record_statements(at.ref).insert, "produce");
+      if (!prepared) return failure(std::move(prepared));
+      insert.emplace(*std::move(prepared));
     }
     insert->bind_all(position_of(at.ref, at.next_offset), producer,
                      record.timestamp_ms != 0 ? record.timestamp_ms : wall_clock_ms(), std::string_view(headers_));
@@ -170,8 +175,9 @@ Result<void> discard_transaction(Writing& writing, std::int64_t producer) {
     }
   }
   for (const std::int64_t position : positions) {
-    auto deleted = run(connection, "DELETE FROM record WHERE position BETWEEN ? AND ? AND producer = ?", "abort",
-                       position, position_of(position >> offset_bits, offset_max), producer);
+    const std::int64_t ref = position >> offset_bits;
+    auto deleted =
+        run(connection, record_statements(ref).discard, "abort", position, position_of(ref, offset_max), producer);
     if (!deleted) return deleted;
   }
   return close_transaction(writing, producer);
@@ -235,10 +241,7 @@ struct KeyedRecord {
 };
 
 Result<std::vector<KeyedRecord>> keyed_records(Connection& connection, std::int64_t ref, Window window) {
-  auto read = connection.prepare(
-      "SELECT position, key FROM record WHERE position >= ? AND position < ? AND key IS NOT NULL "
-      "ORDER BY position LIMIT ?",
-      "compact");
+  auto read = connection.prepare(record_statements(ref).read_keyed, "compact");
   if (!read) return failure(std::move(read));
   read->bind_all(position_of(ref, window.from), position_of(ref, window.upto), compact_records_max);
   std::vector<KeyedRecord> records;
@@ -253,10 +256,7 @@ Result<std::vector<KeyedRecord>> keyed_records(Connection& connection, std::int6
 // Deletes the record that `newer` replaces, if there is one, and remembers `newer` in its place.
 Result<void> replace_older(Connection& connection, std::int64_t ref, const KeyedRecord& newer) {
   {
-    auto older = connection.prepare(
-        "DELETE FROM record WHERE position = (SELECT (ref << 40) + offset FROM compacted_key "
-        "WHERE ref = ? AND key = ? AND offset < ?)",
-        "compact");
+    auto older = connection.prepare(record_statements(ref).delete_before, "compact");
     if (!older) return failure(std::move(older));
     older->bind(1, ref);
     bind_bytes(*older, 2, newer.key);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adapters/local_stream/log.hpp"
+#include "adapters/local_stream/record_tables.hpp"
 #include "adapters/local_stream/schema.hpp"
 #include "adapters/local_stream/text.hpp"
 
@@ -147,10 +148,7 @@ Result<void> LocalReader::read_partition(Cursor& cursor, Haul& haul) {
     if (auto noted = note_time_out(cursor.ref); !noted) return noted;
   }
   if (cursor.offset >= end) return {};
-  auto read = connection_.prepare(
-      "SELECT position, timestamp_ms, headers, key, value FROM record WHERE position >= ? AND position < ? "
-      "ORDER BY position",
-      "read records");
+  auto read = connection_.prepare(record_statements(cursor.ref).read, "read records");
   if (!read) return failure(std::move(read));
   read->bind_all(position_of(cursor.ref, cursor.offset), position_of(cursor.ref, end));
   while (!haul.is_full()) {

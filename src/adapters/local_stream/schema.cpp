@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "adapters/local_stream/record_tables.hpp"
 #include "adapters/sqlite_handles/connection.hpp"
 #include "adapters/sqlite_handles/errors.hpp"
 
@@ -15,8 +16,6 @@ namespace {
 using sqlite_handles::Connection;
 using sqlite_handles::ConnectionHandle;
 
-// The `producer` of a record is the transactional producer that wrote it: the records of an open transaction are
-// those of its producer from the partition's `first_offset` on, because a producer has one transaction at a time.
 constexpr const char* tables = R"sql(
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE topic (
@@ -33,13 +32,6 @@ CREATE TABLE partition (
   begin_offset INTEGER NOT NULL DEFAULT 0,
   compacted_upto INTEGER NOT NULL DEFAULT 0,
   UNIQUE (topic, number));
-CREATE TABLE record (
-  position INTEGER PRIMARY KEY,
-  producer INTEGER,
-  timestamp_ms INTEGER NOT NULL,
-  headers TEXT NOT NULL,
-  key,
-  value);
 CREATE TABLE producer (
   id INTEGER PRIMARY KEY,
   transactional_id TEXT NOT NULL UNIQUE,
@@ -63,14 +55,6 @@ CREATE TABLE consumer_position (
   ref INTEGER NOT NULL,
   offset INTEGER NOT NULL,
   PRIMARY KEY (consumer, ref)) WITHOUT ROWID;
-CREATE VIEW committed_records (topic, partition, offset, key, value, headers, timestamp_ms) AS
-  SELECT topic.name, partition.number, record.position - (partition.ref << 40), record.key, record.value,
-         record.headers, record.timestamp_ms
-  FROM topic CROSS JOIN partition ON partition.topic = topic.id
-  CROSS JOIN record
-    ON record.position >= partition.ref << 40
-   AND record.position < (partition.ref << 40) + coalesce(
-         (SELECT min(first_offset) FROM open_partition WHERE open_partition.ref = partition.ref), 1 << 40);
 INSERT INTO meta VALUES ('stream_id', lower(hex(randomblob(16))));
 )sql";
 
@@ -138,7 +122,8 @@ Result<void> create_tables(Connection& connection) {
     auto ended = execute(connection, "ROLLBACK", "create the stream");
     return kind ? ended : failure(std::move(kind));
   }
-  const std::string script = std::string(tables) + "PRAGMA application_id=" + std::to_string(application_id) +
+  const std::string script = tables + create_record_tables() +
+                             "PRAGMA application_id=" + std::to_string(application_id) +
                              ";PRAGMA user_version=" + std::to_string(schema_version) + ";COMMIT";
   return execute(connection, script, "create the stream");
 }

@@ -2,7 +2,7 @@
 //
 //   meta              stream_id
 //   topic, partition  a partition has a number of its own (`ref`) and knows the next offset to be given
-//   record            position = ref << 40 | offset: one b-tree, in reading order, without another index
+//   record_0 …        position = ref << 40 | offset: in reading order, without another index (record_tables.hpp)
 //   producer          a row per transactional id; its epoch fences
 //   open_transaction, open_partition
 //                     what is open, and from which offset on a partition is undecided

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "adapters/local_stream/record_tables.hpp"
 #include "adapters/local_stream/schema.hpp"
 
 namespace write_aside::local_stream {
@@ -38,6 +39,7 @@ sqlite_handles::ConnectionOptions Store::connection_options() const {
   connection.create = false;
   connection.busy_timeout = options_.busy_timeout;
   connection.wal_autocheckpoint_pages = 0;
+  connection.statements_max = 5 * record_tables + 64;
   return connection;
 }
 
@@ -109,23 +111,6 @@ Result<Writing> Store::write(Durability durability, std::string_view what, ports
   Writing writing(*this, durability);  // from here on the turn is given back
   if (auto begun = begin(durability, until); !begun) return failure(std::move(begun));
   return writing;
-}
-
-void Store::checkpoint() {
-  // One at a time is enough; whoever comes second leaves it to the first.
-  const std::unique_lock alone(checkpoint_mutex_, std::try_to_lock);
-  if (!alone) return;
-  if (!checkpointer_) {
-    auto opened = Connection::open(path_, connection_options());
-    if (!opened) return;  // the next transaction tries again
-    checkpointer_.emplace(std::move(*opened));
-  }
-  // First while others write, which is the long part; then with them kept out, so that all of the WAL is copied
-  // and it starts over. A checkpoint that fails takes nothing away: the WAL keeps what was not copied.
-  sqlite3_wal_checkpoint_v2(checkpointer_->raw(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-  if (!turn_.take(soonest(ports::Deadline::max(), options_.busy_timeout))) return;
-  sqlite3_wal_checkpoint_v2(checkpointer_->raw(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-  turn_.give_back();
 }
 
 Result<TopicPointer> Store::topic(Connection& connection, const std::string& name) {
@@ -200,15 +185,16 @@ Result<void> Writing::commit(bool visible) {
     if (durability_ == Durability::staged) error.effect = Effect::no;
     return failure(std::move(error));
   }
-  const int worth = durability_ == Durability::durable ? 0 : wal_frames_hard;
-  const bool checkpoint = store.wal_frames_ >= store.checkpoint_at_ + worth;
+  const bool late = store.wal_frames_ >= wal_frames_hard;
+  const bool checkpoint = store.wal_frames_ >= store.checkpoint_at_ && (late || durability_ == Durability::durable);
   // A long reader may keep the WAL from starting over: then not at every commit.
   if (checkpoint) store.checkpoint_at_ = store.wal_frames_ + wal_frames_soft;
   store_ = nullptr;
   store.turn_.give_back();
   store.staged_notice_.give();
   if (visible) store.visible_notice_.give();
-  if (checkpoint) store.checkpoint();
+  if (checkpoint && late) store.checkpointer_.run();
+  if (checkpoint && !late) store.checkpointer_.request();
   return {};
 }
 

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/local_stream/checkpointer.hpp"
 #include "adapters/local_stream/notice.hpp"
 #include "adapters/local_stream/turn.hpp"
 #include "adapters/sqlite_handles/connection.hpp"
@@ -29,10 +30,10 @@ namespace write_aside::local_stream {
 
 enum class Durability { staged, durable };
 
-// A checkpoint costs two syncs, so it is made after the end of a transaction and not at staging, unless a
-// transaction is so large that the WAL must not wait for its end.
+// A checkpoint is asked for at the end of a transaction from the first limit on. Should the WAL grow faster than it is
+// copied, or a transaction be so large that the WAL must not wait for its end, the writer makes one himself.
 inline constexpr int wal_frames_soft = 4'000;
-inline constexpr int wal_frames_hard = 60'000;  // above the soft limit
+inline constexpr int wal_frames_hard = 60'000;
 
 // Topics never change and are never deleted, so what was read once stays true.
 struct Topic {
@@ -48,7 +49,11 @@ class Store {
   [[nodiscard]] static Result<std::shared_ptr<Store>> open(const std::string& path, const Options& options);
   // Of no use until opened: call open().
   Store(std::string path, std::string name, const Options& options)
-      : path_(std::move(path)), name_(std::move(name)), options_(options) {}
+      : path_(std::move(path)),
+        name_(std::move(name)),
+        options_(options),
+        checkpointer_(turn_, options.busy_timeout,
+                      [this] { return sqlite_handles::Connection::open(path_, connection_options()); }) {}
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& stream_id() const { return stream_id_; }
@@ -78,7 +83,6 @@ class Store {
   [[nodiscard]] Result<void> set_durability(Durability durability);
   [[nodiscard]] Result<void> begin(Durability durability, ports::Deadline deadline);
   [[nodiscard]] Result<void> rewrite_log();
-  void checkpoint();
   static int on_commit(void* store, struct sqlite3*, const char*, int wal_frames);
 
   std::string path_;
@@ -92,12 +96,11 @@ class Store {
   bool log_is_suspect_ = false;  // a write or sync of it failed
   int wal_frames_ = 0;           // in the WAL at the last commit of the writer
   int checkpoint_at_ = wal_frames_soft;
-  std::mutex checkpoint_mutex_;
-  std::optional<sqlite_handles::Connection> checkpointer_;
   std::mutex topics_mutex_;
   std::map<std::string, TopicPointer, std::less<>> topics_;
   Notice staged_notice_;
   Notice visible_notice_;
+  Checkpointer checkpointer_;  // last: its thread uses the above
 };
 
 // A transaction on the writing connection. Rolled back, and the turn given back, when destroyed.
