@@ -12,7 +12,7 @@ void Lane::open(std::uint64_t epoch, std::string owner, std::optional<BatchId> s
   epoch_ = epoch;
   owner_ = std::move(owner);
   n_ = 0;
-  transaction_open_ = sealed_ = broken_ = ledger_record_produced_ = false;
+  transaction_open_ = sealed_ = broken_ = ledger_record_produced_ = resting_ = false;
   members_ = std::move(adopted);
   bytes_ = 0;
   for (const MemberPointer& member : members_) bytes_ += member->bytes;
@@ -25,7 +25,8 @@ void Lane::open(std::uint64_t epoch, std::string owner, std::optional<BatchId> s
 
 bool Lane::may_join(TimePoint now) const {
   if (phase_ != Phase::open || waits_for_evidence()) return false;
-  if (!transaction_open_) return members_.empty();  // carried members are produced first (B3, T5)
+  // Carried members are produced first (B3, T5).
+  if (!transaction_open_) return members_.empty() && (!resting_ || now >= rested_at_);
   return !sealed_ && !broken_ && !is_full() && !is_old(now) && !owes_production();
 }
 
@@ -47,6 +48,7 @@ void Lane::begun(TimePoint now) {
   batch_ledger_offset_ = 0;
   last_member_ = 0;
   begun_ = last_activity_ = now;
+  begin_cost_ = {};
   awaited_.clear();
 }
 
@@ -80,7 +82,7 @@ void Lane::produced(const std::vector<MemberPointer>& members, bool with_ledger_
   awaited_.emplace(token, members);
 }
 
-std::vector<MemberPointer> Lane::delivered(std::uint64_t token, bool good, std::int64_t first_offset) {
+std::vector<MemberPointer> Lane::delivered(std::uint64_t token, bool good, std::int64_t first_offset, TimePoint now) {
   const auto awaited = awaited_.find(token);
   if (awaited == awaited_.end()) return {};  // of a stream transaction that is gone
   if (!good) {
@@ -88,6 +90,7 @@ std::vector<MemberPointer> Lane::delivered(std::uint64_t token, bool good, std::
     return {};
   }
   if (token == ledger_token_) batch_ledger_offset_ = first_offset;
+  if (begin_cost_.count() == 0) begin_cost_ = now - begun_;
   std::vector<MemberPointer> members = std::move(awaited->second);
   awaited_.erase(awaited);
   for (const MemberPointer& member : members) member->acknowledged = true;
@@ -140,6 +143,7 @@ Step Lane::next_step(TimePoint now, const Demand& demand, bool draining) {
   // B3: what was carried over goes into the next batch. While somebody is in doubt there is nothing to gain from a
   // stream transaction that could not be ended (D1).
   if (!members_.empty() && !waits_for_evidence()) return {Step::Kind::begin};
+  if (resting_) return now < rested_at_ ? Step{Step::Kind::wait, rested_at_} : Step{Step::Kind::offer};
   return {};
 }
 
@@ -159,7 +163,7 @@ Step Lane::step_in_transaction(TimePoint now, const Demand& demand, bool drainin
   if (!sealed_) {
     const SealInput input{.begun = begun_,
                           .last_activity = last_activity_,
-                          .end_cost = end_cost_,
+                          .cost = cost_,
                           .hold_multiple = limits_.hold_multiple,
                           .age_max = limits_.age_max,
                           .full = is_full(),
@@ -179,13 +183,17 @@ Step Lane::step_in_transaction(TimePoint now, const Demand& demand, bool drainin
 
 void Lane::end_sent() { phase_ = Phase::ending; }
 
-void Lane::ended(ports::Ending ending, bool clean, std::chrono::nanoseconds took) {
+void Lane::ended(ports::Ending ending, bool clean, std::chrono::nanoseconds took, TimePoint now,
+                 std::chrono::nanoseconds rest) {
   if (phase_ != Phase::ending) return;  // the lane was lost or halted meanwhile
   if (!clean) return distrust_producer();
   phase_ = Phase::open;
   transaction_open_ = false;
+  resting_ = rest.count() > 0;
+  rested_at_ = now + rest;
   if (ending == ports::Ending::commit) {
-    end_cost_ = end_cost_.count() == 0 ? took : (3 * end_cost_ + took) / 4;
+    took += begin_cost_;
+    cost_ = cost_.count() == 0 ? took : (3 * cost_ + took) / 4;
     ledger_offset_ = batch_ledger_offset_;
     settle();
   }

@@ -35,7 +35,7 @@ struct LaneLimits {
 
 // What the driver is to do next.
 struct Step {
-  enum class Kind { wait, begin, commit, abort, recover };
+  enum class Kind { wait, begin, commit, abort, recover, offer };
   Kind kind = Kind::wait;
   TimePoint until = TimePoint::max();  // wait: look again then
 };
@@ -90,7 +90,7 @@ class Lane {
   [[nodiscard]] std::vector<MemberPointer> unproduced() const;
   void produced(const std::vector<MemberPointer>& members, bool with_ledger_record, std::uint64_t token);
   // Returns the members whose vote this completes.
-  std::vector<MemberPointer> delivered(std::uint64_t token, bool good, std::int64_t first_offset);
+  std::vector<MemberPointer> delivered(std::uint64_t token, bool good, std::int64_t first_offset, TimePoint now);
   // The stream refused the call and accepted nothing of it: the member is out, the batch is unharmed.
   void refused(const MemberPointer& member, std::uint64_t token);
 
@@ -105,7 +105,11 @@ class Lane {
 
   [[nodiscard]] Step next_step(TimePoint now, const Demand& demand, bool draining);
   void end_sent();
-  void ended(ports::Ending ending, bool clean, std::chrono::nanoseconds took);
+  // `rest`: how long nobody is to join after a clean end.
+  void ended(ports::Ending ending, bool clean, std::chrono::nanoseconds took, TimePoint now,
+             std::chrono::nanoseconds rest);
+  // The rest is over, and units were told so.
+  void offered() { resting_ = false; }
   // The instance is not to be trusted: a failed delivery, an unclean end, a refused begin (B4).
   void distrust_producer();
   // B4, last part: fence and read gave `ledger`. A reason to halt, or none: the lane is open again.
@@ -156,6 +160,8 @@ class Lane {
   std::uint32_t last_member_ = 0;
   std::uint64_t bytes_ = 0;
   TimePoint begun_{};
+  bool resting_ = false;  // since the last end; until then
+  TimePoint rested_at_{};
   std::vector<MemberPointer> members_;                                     // in join order
   std::unordered_map<std::uint64_t, std::vector<MemberPointer>> awaited_;  // by token
 
@@ -166,7 +172,9 @@ class Lane {
 
   TimePoint doubt_since_{};
   TimePoint last_activity_{};
-  std::chrono::nanoseconds end_cost_{0};
+  // Of a stream transaction: until the first acknowledgement in it, and its end.
+  std::chrono::nanoseconds begin_cost_{0};
+  std::chrono::nanoseconds cost_{0};
 };
 
 }  // namespace write_aside::coordination

@@ -120,6 +120,8 @@ void LaneDriver::carry_out(Step::Kind kind) {
       return end(ports::Ending::abort);
     case Step::Kind::recover:
       return recover();
+    case Step::Kind::offer:
+      return offer();
     case Step::Kind::wait:
       return;
   }
@@ -161,7 +163,7 @@ void LaneDriver::end(ports::Ending ending) {
   const bool settled = report.clean && ending == ports::Ending::commit;
   {
     const Lock lock(*lock_);
-    lane_->ended(ending, report.clean, took);
+    lane_->ended(ending, report.clean, took, context_.now(), producer_->rest_after_end());
     if (report.error) last_error_ = report.error;
     if (settled) wake_all(members);
   }
@@ -173,6 +175,14 @@ void LaneDriver::end(ports::Ending ending) {
                    .took = took,
                    .text = report.error ? report.error->message : ""});
   if (settled) directory_.wants_housekeeping();
+  directory_.lane_changed();
+}
+
+void LaneDriver::offer() {
+  {
+    const Lock lock(*lock_);
+    lane_->offered();
+  }
   directory_.lane_changed();
 }
 
@@ -318,7 +328,7 @@ void LaneDriver::delivered(std::uint64_t token, Result<std::int64_t> first_offse
   }
   if (!lane_) return;
   if (!first_offset) last_error_ = first_offset.error();
-  wake_all(lane_->delivered(token, first_offset.has_value(), first_offset.value_or(0)));
+  wake_all(lane_->delivered(token, first_offset.has_value(), first_offset.value_or(0), context_.now()));
   poke();
 }
 

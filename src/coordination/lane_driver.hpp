@@ -84,6 +84,7 @@ class LaneDriver final : public ports::Deliveries {
   void carry_out(Step::Kind kind);
   void begin_and_produce();
   void end(ports::Ending ending);
+  void offer();
   void poke();  // wakes the thread if there is something to do earlier than it thinks
   void wake(const MemberPointer& member) const;
   void wake_all(const std::vector<MemberPointer>& members) const;

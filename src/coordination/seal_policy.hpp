@@ -25,9 +25,9 @@ struct Demand {
 
 struct SealInput {
   using TimePoint = std::chrono::steady_clock::time_point;
-  TimePoint begun;                    // when the stream transaction was begun
-  TimePoint last_activity;            // last joining or decision
-  std::chrono::nanoseconds end_cost;  // what ending the last stream transaction took
+  TimePoint begun;                // when the stream transaction was begun
+  TimePoint last_activity;        // last joining or decision
+  std::chrono::nanoseconds cost;  // of a stream transaction of late: until its first acknowledgement, and its end
   std::uint32_t hold_multiple = 4;
   std::chrono::nanoseconds age_max;
   bool full = false;            // size limits are reached
@@ -43,14 +43,14 @@ inline constexpr int gaps_held = 8;
 [[nodiscard]] inline SealInput::TimePoint seal_time(const SealInput& in) {
   if (in.full || in.somebody_waits) return in.begun;
   const bool under_load =
-      in.demand.units_wait || in.demand.arrival_gap < std::max<std::chrono::nanoseconds>(2 * in.end_cost, close_gap);
+      in.demand.units_wait || in.demand.arrival_gap < std::max<std::chrono::nanoseconds>(2 * in.cost, close_gap);
   if (!under_load) return in.begun;
   // Twice as long where an end is worth most: when many units come while one batch ends, or have nowhere else to go.
-  const bool heavy_load = in.demand.units_wait || 4 * in.demand.arrival_gap < in.end_cost;
-  std::chrono::nanoseconds hold = in.hold_multiple * in.end_cost;
+  const bool heavy_load = in.demand.units_wait || 4 * in.demand.arrival_gap < in.cost;
+  std::chrono::nanoseconds hold = in.hold_multiple * in.cost;
   if (in.demand.arrival_gap < close_gap) hold = std::max(hold, gaps_held * in.demand.arrival_gap);
   if (heavy_load || !in.demand.other_lane_free) hold *= 2;
-  const auto idle = in.last_activity + std::max<std::chrono::nanoseconds>(2 * in.demand.arrival_gap, in.end_cost);
+  const auto idle = in.last_activity + std::max<std::chrono::nanoseconds>(2 * in.demand.arrival_gap, in.cost);
   return std::min({in.begun + hold, idle, in.begun + in.age_max});
 }
 

@@ -31,7 +31,7 @@ class LaneTest : public ::testing::Test {
   void produce(const std::vector<MemberPointer>& members) {
     const bool with_ledger = lane.owed_ledger_record().has_value();
     lane.produced(members, with_ledger, ++token);
-    lane.delivered(token, true, 100 + static_cast<std::int64_t>(token));
+    lane.delivered(token, true, 100 + static_cast<std::int64_t>(token), now);
   }
 
   MemberPointer decided() {
@@ -45,10 +45,11 @@ class LaneTest : public ::testing::Test {
 
   void end(ports::Ending ending, bool clean) {
     lane.end_sent();
-    lane.ended(ending, clean, 1ms);
+    lane.ended(ending, clean, 1ms, now, rest);
   }
 
   TimePoint now = TimePoint{} + 1h;
+  std::chrono::nanoseconds rest{0};
   std::uint64_t token = 0;
   LaneLimits limits{.members_max = 3, .bytes_max = 1000, .transaction_timeout = 60s, .doubt_wait = 1s};
   Lane lane{5, limits};
@@ -74,7 +75,7 @@ TEST_F(LaneTest, C4_HasNoVoteBeforeTheAcknowledgement) {
   const MemberPointer member = lane.join(publication(), 10, now);
   lane.produced({member}, true, 1);
   EXPECT_FALSE(lane.may_send_commit(*member, now));
-  lane.delivered(1, true, 5);
+  lane.delivered(1, true, 5, now);
   EXPECT_TRUE(lane.may_send_commit(*member, now));
 }
 
@@ -95,6 +96,47 @@ TEST_F(LaneTest, B1_TakesNobodyIntoASealedBatch) {
   decided();
   ASSERT_EQ(step(), Step::Kind::commit);  // a lone unit: sealed at once
   EXPECT_FALSE(lane.may_join(now));
+}
+
+// The next stream transaction would be slow, and with it every unit that joins.
+TEST_F(LaneTest, B1_RestsAfterAnEndAsLongAsTheStreamAsks) {
+  decided();
+  ASSERT_EQ(step(), Step::Kind::commit);
+  rest = 4ms;
+  end(ports::Ending::commit, true);
+  EXPECT_FALSE(lane.may_join(now + 3ms));
+  EXPECT_EQ(lane.next_step(now, {}, false).until, now + 4ms);
+  EXPECT_TRUE(lane.may_join(now + 4ms));
+}
+
+TEST_F(LaneTest, B1_TellsThatItsRestIsOverOnce) {
+  decided();
+  ASSERT_EQ(step(), Step::Kind::commit);
+  rest = 4ms;
+  end(ports::Ending::commit, true);
+  EXPECT_EQ(step(), Step::Kind::wait);
+  now += 4ms;
+  ASSERT_EQ(step(), Step::Kind::offer);
+  lane.offered();
+  EXPECT_EQ(step(), Step::Kind::wait);
+}
+
+// Kafka answers an end in a moment and makes the next transaction wait: what a stream transaction costs shows there.
+TEST_F(LaneTest, B1_CountsTheWaitForTheFirstAcknowledgementAsACostOfTheTransaction) {
+  const Demand demand{.arrival_gap = 5ms, .other_lane_free = true};
+  for (const auto wait : {0ms, 20ms}) {
+    lane.begun(now);
+    const MemberPointer member = lane.join(publication(), 10, now);
+    lane.produced({member}, true, ++token);
+    now += wait;
+    lane.delivered(token, true, 100, now);
+    lane.commit_sent(*member);
+    lane.committed(member, now);
+    ASSERT_EQ(lane.next_step(now, demand, true).kind, Step::Kind::commit);
+    end(ports::Ending::commit, true);
+  }
+  decided();
+  EXPECT_EQ(lane.next_step(now, demand, false).kind, Step::Kind::wait);
 }
 
 TEST_F(LaneTest, B1_IsFullAtItsLimits) {
@@ -188,7 +230,7 @@ TEST_F(LaneTest, B3_WaitsForTheAcknowledgementOfWhatItProducedAgain) {
   lane.begun(now);
   lane.produced({committed, member}, true, 99);
   EXPECT_FALSE(lane.may_send_commit(*member, now)) << "only the acknowledgement of the last batch is there";
-  lane.delivered(99, true, 200);
+  lane.delivered(99, true, 200, now);
   EXPECT_TRUE(lane.may_send_commit(*member, now));
 }
 
@@ -246,7 +288,7 @@ TEST_F(LaneTest, B4_DistrustsTheProducerAfterAFailedDelivery) {
   lane.begun(now);
   const MemberPointer member = lane.join(publication(), 10, now);
   lane.produced({member}, true, 1);
-  lane.delivered(1, false, 0);
+  lane.delivered(1, false, 0, now);
   EXPECT_EQ(step(), Step::Kind::recover);
 }
 

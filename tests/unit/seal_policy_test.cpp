@@ -12,7 +12,7 @@ SealInput under_load() {
   const SealInput::TimePoint begun = SealInput::TimePoint{} + 1h;
   return {.begun = begun,
           .last_activity = begun + 1ms,
-          .end_cost = 2ms,
+          .cost = 2ms,
           .hold_multiple = 4,
           .age_max = 100ms,
           .demand = {.arrival_gap = 1ms, .other_lane_free = true}};
@@ -53,7 +53,7 @@ TEST(SealPolicy, B1_HoldsABatchWhileUnitsWaitForAPlaceHoweverFarApartTheyCome) {
 
 TEST(SealPolicy, B1_HoldsUnitsThatFollowCloselyAlsoWhereAnEndIsCheap) {
   SealInput in = under_load();
-  in.end_cost = 100us;
+  in.cost = 100us;
   in.last_activity = in.begun + 20ms;
   EXPECT_EQ(seal_time(in), in.begun + 8ms);
   in.demand.arrival_gap = 3ms;

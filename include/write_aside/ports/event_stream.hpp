@@ -98,6 +98,9 @@ class TransactionalProducer {
   [[nodiscard]] virtual Result<void> produce(std::span<const RecordView> records, std::uint64_t token) = 0;
   // A committed transaction may become visible to readers a moment after this returns.
   [[nodiscard]] virtual EndReport end(Ending ending, Deadline deadline) = 0;
+  // How long the stream takes to be ready for this producer's next transaction after a clean end. One that is begun
+  // earlier is slow, not wrong; who has the choice takes another producer.
+  [[nodiscard]] virtual std::chrono::milliseconds rest_after_end() const { return {}; }
 };
 
 // An idempotent producer without transactions. Safe from many threads.

@@ -27,6 +27,9 @@ class KafkaTransactionalProducer final : public ports::TransactionalProducer {
   Result<void> begin() override;
   Result<void> produce(std::span<const ports::RecordView> records, std::uint64_t token) override;
   ports::EndReport end(ports::Ending ending, ports::Deadline deadline) override;
+  // The broker answers before its markers are written. Until they are, it refuses the next transaction
+  // (CONCURRENT_TRANSACTIONS), and librdkafka asks again only after 20 ms.
+  std::chrono::milliseconds rest_after_end() const override { return std::chrono::milliseconds(4); }
 
  private:
   enum class State { fresh, ready, open, broken };
