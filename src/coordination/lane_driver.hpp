@@ -106,6 +106,7 @@ class LaneDriver final : public ports::Deliveries {
   void lose_lane();
   void give_up_lane();  // with the lock held
   void halt(const std::string& reason);
+  void halt_unless_lost(const Ownership& mine, const std::string& reason);
   void resolve_doubts();
   void release();
 

@@ -192,9 +192,19 @@ void LaneDriver::recover() {
     retry_at_ = {};
     wake_all(members);
   }
-  if (reason) halt(*reason);
+  if (reason) halt_unless_lost(mine, *reason);
   directory_.lane_changed();
   directory_.wants_housekeeping();
+}
+
+// The reading goes on behind the fence, so that what contradicts the lane row may be the next owner's record. It is a
+// contradiction if the lane is mine also after the reading.
+void LaneDriver::halt_unless_lost(const Ownership& mine, const std::string& reason) {
+  const auto row = context_.database->lane(mine.lane);
+  if (row && *row && mine.holds(**row)) return halt(reason);
+  const Lock lock(*lock_);
+  if (!row) return failed(row.error());  // still recovering: all of it is done again
+  give_up_lane();
 }
 
 void LaneDriver::halt(const std::string& reason) {
