@@ -167,6 +167,10 @@ SimulatedProcess& World::process(const std::string& name) {
   return *processes_.emplace_back(std::make_unique<SimulatedProcess>(*this, name, pid, seed));
 }
 
+std::chrono::nanoseconds World::elapsed() const { return now_ - world_begin; }
+
+std::string_view World::fiber() const { return current_ != nullptr ? current_->name : std::string_view(); }
+
 std::string World::run(std::function<void()> main) {
   start(outside(), "main", std::move(main));
   std::string problem = drive([this] { return tasks_.empty(); });

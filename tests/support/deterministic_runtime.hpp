@@ -28,6 +28,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/fiber.hpp"
@@ -124,6 +125,9 @@ class World {
   void resume(SimulatedProcess& process);
 
   [[nodiscard]] TimePoint now() const { return now_; }
+  // For traces: the simulated time so far, and the name of the fiber that runs.
+  [[nodiscard]] std::chrono::nanoseconds elapsed() const;
+  [[nodiscard]] std::string_view fiber() const;
   [[nodiscard]] std::uint64_t seed() const { return options_.seed; }
   [[nodiscard]] std::uint64_t steps() const { return steps_; }
   // Of the order in which everything ran, and when.

@@ -29,6 +29,7 @@ class FakeTransactionalProducer final : public ports::TransactionalProducer {
     const auto lock = state_->guard();
     auto& producer = state_->producers_[id_];
     if (producer.open) state_->end_transaction(id_, ports::Ending::abort);
+    state_->complete(id_);
     producer.timeout = timeout_;
     epoch_ = ++producer.epoch;
     return {};
@@ -36,6 +37,7 @@ class FakeTransactionalProducer final : public ports::TransactionalProducer {
   Result<void> begin() override {
     const auto lock = state_->guard();
     if (auto ours = check(false); !ours) return ours;
+    state_->complete(id_);
     state_->producers_.at(id_).open = true;
     return {};
   }
@@ -151,6 +153,7 @@ class FakeReader final : public ports::Reader {
     for (const auto& [id, producer] : state_->producers_) {
       if (producer.deadline) earliest = std::min(earliest, *producer.deadline - state_->ahead_);
     }
+    for (const auto& marker : state_->markers_) earliest = std::min(earliest, marker.due - state_->ahead_);
     return earliest == ports::Deadline::max() ? earliest : earliest + std::chrono::nanoseconds(1);
   }
 

@@ -158,8 +158,8 @@ void Fiber::switch_context(Context& from, Context& to) { write_aside_switch_stac
 void Fiber::make_context() {
   const auto word = [](auto pointer) { return reinterpret_cast<std::uintptr_t>(pointer); };
   // In the order in which they are taken off; the last two give the stack the alignment that a call expects.
-  const std::array<std::uintptr_t, 9> frame{
-      0, 0, word(&Fiber::enter), word(this), 0, 0, word(&write_aside_fiber_begin), 0, 0};
+  const std::array<std::uintptr_t, 9> frame{0, 0, word(&Fiber::enter), word(this), 0, 0, word(&write_aside_fiber_begin),
+                                            0, 0};
   std::byte* top = static_cast<std::byte*>(stack_->bottom()) + stack_->size() - sizeof(frame);
   std::memcpy(top, frame.data(), sizeof(frame));
   own_ = top;
