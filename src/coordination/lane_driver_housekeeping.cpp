@@ -62,7 +62,7 @@ void LaneDriver::clear(const Ownership& mine) {
   std::optional<JanitorWork> unanswered;
   {
     const Lock lock(*lock_);
-    if (!mine_ || mine_->owner != mine.owner) return;
+    if (!still_holds(mine)) return;
     if (lane_) work = lane_->janitor_work();
     unanswered = unanswered_janitor_;
   }
@@ -70,6 +70,8 @@ void LaneDriver::clear(const Ownership& mine) {
   std::string damage;
   {
     const Lock lock(*lock_);
+    // The answer may come so late that this lane is lost, and another one here: it says nothing about that one.
+    if (!still_holds(mine)) return;
     janitor_due_ = context_.after(context_.options.janitor_interval);
     if (!cleared) {
       last_error_ = cleared.error();
@@ -91,7 +93,7 @@ void LaneDriver::clear(const Ownership& mine) {
   }
   if (!cleared)
     context_.notice({.kind = Notice::Kind::store_failed, .lane = mine.lane, .text = cleared.error().message});
-  if (!damage.empty()) halt(damage);
+  if (!damage.empty()) halt(mine, damage);
 }
 
 void LaneDriver::request_sweep() {
@@ -121,7 +123,7 @@ bool LaneDriver::adopt_one(const Ownership& mine) {
   const auto decoded = adopted_member(rows->front());
   if (!decoded) {
     transaction->reset();
-    halt(decoded.error().message);
+    halt(mine, decoded.error().message);
     return false;
   }
 
@@ -130,6 +132,7 @@ bool LaneDriver::adopt_one(const Ownership& mine) {
   {
     const Lock producing(*producing_);
     Lock lock(*lock_);
+    if (!still_holds(mine)) return false;
     if (!lane_ || stopping_ || !lane_->may_adopt(context_.now())) {
       sweep_due_ = context_.after(std::chrono::milliseconds(20));
       return false;

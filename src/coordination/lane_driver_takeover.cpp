@@ -80,7 +80,7 @@ bool LaneDriver::settle_inheritance(const Ownership& mine) {
     }
     if (adoption->state == Adoption::State::lost) return false;
     if (adoption->state == Adoption::State::halted) {
-      halt(adoption->reason);
+      halt(mine, adoption->reason);
       return false;
     }
     {  // T5: what is adopted is carried into batch 1 by next_step.
@@ -201,17 +201,16 @@ void LaneDriver::recover() {
 // contradiction if the lane is mine also after the reading.
 void LaneDriver::halt_unless_lost(const Ownership& mine, const std::string& reason) {
   const auto row = context_.database->lane(mine.lane);
-  if (row && *row && mine.holds(**row)) return halt(reason);
+  if (row && *row && mine.holds(**row)) return halt(mine, reason);
   const Lock lock(*lock_);
   if (!row) return failed(row.error());  // still recovering: all of it is done again
   give_up_lane();
 }
 
-void LaneDriver::halt(const std::string& reason) {
-  Ownership mine;
+void LaneDriver::halt(const Ownership& mine, const std::string& reason) {
   {
     const Lock lock(*lock_);
-    mine = *mine_;
+    if (!still_holds(mine)) return;
     if (lane_) {
       const std::vector<MemberPointer> members = lane_->members();
       lane_->halted();

@@ -91,44 +91,5 @@ TEST_F(RecoveryTest, T2_EndsTheTransactionOfADeadOwnerWhoseHeirCouldNot) {
   });
 }
 
-class HaltCounter final : public Observer {
- public:
-  void notice(const Notice& notice) noexcept override {
-    if (notice.kind == Notice::Kind::lane_halted) text += notice.text;
-    if (notice.kind == Notice::Kind::lane_lost) ++lost;
-  }
-  std::string text;
-  int lost = 0;
-};
-
-// Seed 1200 of the simulation: what was read went on behind the fence, where the next owner's records were.
-TEST_F(RecoveryTest, B4_WhoReadsTheNextOwnersRecordsHasLostTheLaneAndHaltsNothing) {
-  Actor first(world, "first");
-  Actor next(world, "next");
-  HaltCounter halts;
-  options.observer = &halts;
-  play([&] {
-    const auto thread = start(first, [&](Coordinator& coordinator) {
-      first.plan("producer.end", {.kind = Kind::lose_reply});
-      // The first reading of the ledger is that of opening.
-      first.plan("reader.poll", {.kind = Kind::delay, .delay = 10s});
-      EXPECT_EQ(attempt(coordinator, 1).state(), State::committed);
-      first.plan("own.lock_lane", {.kind = Kind::delay, .delay = 15s});  // no heartbeat meanwhile
-      world.sleep(20s);
-      EXPECT_EQ(coordinator.run([&](UnitOfWork& unit) -> Result<void> { return unit.publish(event(4)); }).state(),
-                State::aborted)
-          << "the other process owns the only lane";
-    });
-    world.sleep(1s);
-    run(next, [&](Coordinator& coordinator) {
-      EXPECT_EQ(attempt(coordinator, 2, Wait::visible).state(), State::committed);
-      EXPECT_EQ(attempt(coordinator, 3, Wait::visible).state(), State::committed);
-      world.sleep(70s);
-    });
-  });
-  EXPECT_EQ(halts.text, "");
-  EXPECT_EQ(halts.lost, 1);
-}
-
 }  // namespace
 }  // namespace write_aside::simulation
