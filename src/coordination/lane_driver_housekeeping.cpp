@@ -84,7 +84,11 @@ void LaneDriver::clear(const Ownership& mine) {
       }
       if (cleared->state == Clearance::State::damaged) damage = cleared->reason;
       const bool done = cleared->state == Clearance::State::done;
-      if (cleared->earlier_had_landed && lane_) lane_->janitor_done(*unanswered);
+      if (cleared->earlier_had_landed) {
+        // Counted once, whatever became of the transaction in which it was seen.
+        if (lane_) lane_->janitor_done(*unanswered);
+        unanswered_janitor_.reset();
+      }
       if (done && work && !cleared->earlier_had_landed && lane_) lane_->janitor_done(*work);
       if (done) unanswered_janitor_.reset();
       if (cleared->state == Clearance::State::in_doubt && work && !cleared->earlier_had_landed)

@@ -78,5 +78,21 @@ TEST_F(LateReplyWithTwoLanes, J_WhatWasClearedOfALostLaneDoesNotCountForTheNext)
   EXPECT_EQ(halts.lost, 1);
 }
 
+// Seed 88834: the transaction that was seen to have landed was counted again when the next one was not answered either.
+TEST_F(LateReply, J_WhatHadLandedIsCountedOnceAlsoIfTheNextOneIsNotAnsweredEither) {
+  Actor owner(world, "owner");
+  play([&] {
+    run(owner, [&](Coordinator& coordinator) {
+      owner.plan("own.commit", {.kind = Kind::lose_reply, .delay = 500ms});
+      owner.plan("own.commit", {.kind = Kind::lose_reply});
+      EXPECT_EQ(attempt(coordinator, 1, Wait::visible).state(), State::committed);
+      world.sleep(1s);
+      EXPECT_EQ(attempt(coordinator, 2, Wait::visible).state(), State::committed);
+      world.sleep(3s);
+    });
+  });
+  EXPECT_EQ(halts.text, "");
+}
+
 }  // namespace
 }  // namespace write_aside::simulation
