@@ -115,7 +115,7 @@ class LaneDriver final : public ports::Deliveries {
   // lane_driver_housekeeping.cpp: J, W, D4
   void clear(const Ownership& mine);
   void sweep(const Ownership& mine);
-  [[nodiscard]] bool adopt_one(const Ownership& mine);
+  [[nodiscard]] bool adopt_one(const Ownership& mine, bool& not_now);
   void finish_adoption(const MemberPointer& member, bool changed);
   void settle_pending_adoption(const Ownership& mine);
 

@@ -109,14 +109,23 @@ void LaneDriver::request_sweep() {
 }
 
 void LaneDriver::sweep(const Ownership& mine) {
+  bool not_now = false;
   for (int i = 0; i < adoptions_per_sweep_max; ++i) {
     const auto late = context_.database->has_undelivered_below(mine.lane, mine.epoch);
-    if (!late || !*late || !adopt_one(mine)) return;
+    if (!late || !*late || !adopt_one(mine, not_now)) break;
   }
+  if (!context_.options.strict_order) return;
+  // Meanwhile every unit would be refused anyway.
+  {
+    const Lock lock(*lock_);
+    if (!still_holds(mine) || !lane_ || lane_->holds_back() == not_now) return;
+    lane_->hold_back(not_now);
+  }
+  if (!not_now) directory_.lane_changed();
 }
 
 // W: one row, the first in key order. False if there is none, or now is not the time.
-bool LaneDriver::adopt_one(const Ownership& mine) {
+bool LaneDriver::adopt_one(const Ownership& mine, bool& not_now) {
   const TimePoint deadline = context_.after(house_patience);
   auto transaction = context_.database->own_transaction(deadline);
   if (!transaction) return false;
@@ -139,6 +148,7 @@ bool LaneDriver::adopt_one(const Ownership& mine) {
     if (!still_holds(mine)) return false;
     if (!lane_ || stopping_ || !lane_->may_adopt(context_.now())) {
       sweep_due_ = context_.after(std::chrono::milliseconds(20));
+      not_now = true;
       return false;
     }
     if (lane_->must_begin() && !begin_batch(lock)) return false;
