@@ -20,13 +20,19 @@ std::unique_ptr<ports::Thread> Scenario::start_process(FaultyProcess& process, S
   });
 }
 
-void Scenario::commit_unit(Coordinator& coordinator, SimulatedProcess& process, int id, Wait wait) {
+void Scenario::commit_unit(Coordinator& coordinator, SimulatedProcess& process, int id, const RunOptions& run,
+                           const Work& more) {
   const auto work = [&](UnitOfWork& unit) -> Result<void> {
+    if (more) {
+      if (auto done = more(unit); !done) return done;
+    }
     if (auto written = pair_.write_row(unit, id); !written) return written;
     return unit.publish({.topic = "t", .key = "k", .type = "x", .value = std::to_string(id)});
   };
-  const Outcome outcome = coordinator.run(work, {.wait = wait, .deadline = std::chrono::seconds(20)});
-  if (!process.killed()) reported_.insert_or_assign(id, Reported{outcome.state(), outcome.unit()});
+  const Outcome outcome = coordinator.run(work, run);
+  if (process.killed()) return;
+  if (on_report) on_report(id, outcome);
+  reported_.insert_or_assign(id, Reported{outcome.state(), outcome.unit()});
 }
 
 std::string Scenario::verdict() {
@@ -56,13 +62,17 @@ std::string Scenario::verdict() {
       if (reported.state != Outcome::State::in_doubt || !reported.unit) continue;
       const Outcome outcome = (*coordinator)->resolve(*reported.unit);
       reported.state = outcome.state();
-      if (outcome.state() == Outcome::State::in_doubt) {
+      if (outcome.state() == Outcome::State::in_doubt && !may_be_too_old) {
         failure_ = "unit " + std::to_string(id) + " stays in doubt: " + outcome.error()->message;
       }
     }
+    if (!last_unit) return;
+    commit_unit(**coordinator, simulated, *last_unit, Wait::visible);
+    if (reported_.at(*last_unit).state != Outcome::State::committed) failure_ = "the last unit did not commit";
   };
   simulated.start_thread("main", settle).reset();
-  return failure_.empty() ? compare() : failure_;
+  if (!failure_.empty()) failure_ += "; ";
+  return failure_ + compare();
 }
 
 std::string Scenario::compare() {
