@@ -28,6 +28,9 @@ struct Shape {
   std::uint32_t lanes = 2;
   std::uint64_t faults_max = 3;  // planned for one incarnation
   milliseconds marker_delay{0};
+  milliseconds reader_lag{0};
+  bool is_slow = false;       // every call, from begin to end
+  bool ends_at_once = false;  // the last process comes when requests are still under way
   CoordinatorOptions options = {};
 };
 
@@ -53,6 +56,10 @@ Shape shape_of(std::uint64_t seed) {
   shape.lanes = static_cast<std::uint32_t>(from(1, 3));
   const milliseconds marker_delays[] = {0ms, 0ms, 5ms, 1000ms};
   shape.marker_delay = one_of(random, marker_delays);
+  const milliseconds reader_lags[] = {0ms, 10ms, 500ms};
+  shape.reader_lag = one_of(random, reader_lags);
+  shape.is_slow = random.below(3) == 0;
+  shape.ends_at_once = random.below(2) == 0;
   CoordinatorOptions& options = shape.options;
   options.strict_order = random.below(2) == 0;
   const milliseconds leases[] = {3000ms, 3000ms, 500ms};
@@ -123,7 +130,7 @@ class RandomRun final : public Observer {
   RandomRun(std::uint64_t seed, const RunOptionsOfTest& options)
       : shape_(shape_of(seed)),
         world_({.seed = seed}),
-        pair_(world_, shape_.lanes, {.marker_delay_max = shape_.marker_delay}),
+        pair_(world_, shape_.lanes, {.marker_delay_max = shape_.marker_delay, .reader_lag_max = shape_.reader_lag}),
         scenario_(world_, pair_),
         trace_(options.trace),
         guarantee_(options.guarantee) {
@@ -134,6 +141,7 @@ class RandomRun final : public Observer {
     pair_.pair.stream_state().on_commit([this](const ports::StoredRecord& record) { check_decided(record); });
     scenario_.ordered = false;
     scenario_.options = shape_.options;
+    scenario_.options.lanes_max = shape_.lanes;
     scenario_.may_be_too_old = shape_.options.journal_retention < 1h;
     scenario_.last_unit = last_unit_id;
     scenario_.on_report = [this](int id, const Outcome& outcome) { note_report(id, outcome); };
@@ -144,9 +152,14 @@ class RandomRun final : public Observer {
       live_all();
       // Faults stop, and what is under way lands.
       weather_ = {};
-      world_.sleep(10s);
+      if (shape_.ends_at_once) {
+        scenario_.patience = 15s;
+      } else {
+        world_.sleep(15s);
+      }
       trace("faults have stopped");
       wrong_ += scenario_.verdict();
+      check_delivered();
       check_extra_events();
       check_order();
     });
@@ -342,7 +355,7 @@ class RandomRun final : public Observer {
                .error = {.code = ErrorCode::storage_full, .effect = Effect::no, .message = "the disk is full"}};
       return;
     }
-    if (!fault && now < weather_.slow && world_.randomness().below(3) == 0) {
+    if (!fault && (now < weather_.slow || shape_.is_slow) && world_.randomness().below(3) == 0) {
       const auto delay = std::chrono::microseconds(world_.randomness().below(30'000));
       const bool before = world_.randomness().below(2) == 0;
       fault = {.kind = before ? Kind::delay : Kind::late_reply, .delay = delay};
@@ -409,6 +422,14 @@ class RandomRun final : public Observer {
     for (const auto& [id, count] : found) {
       if (count > 0) wrong_ += "orphan in the second topic " + std::to_string(id) + "; ";
     }
+  }
+
+  // The sweep of the last process has delivered what landed while it was there.
+  void check_delivered() {
+    for (const ports::JournalRow& row : pair_.pair.database_state().journal_rows()) {
+      if (!row.delivered) undelivered_ += " " + to_string(row.key);
+    }
+    if (!undelivered_.empty()) wrong_ += "undelivered:" + undelivered_ + "; ";
   }
 
   // Order on a lane: what was committed before another unit's last statement stands before that one's events, within
@@ -479,6 +500,7 @@ class RandomRun final : public Observer {
   Weather weather_;
   Counts counts_;
   std::string wrong_;
+  std::string undelivered_;
 };
 
 }  // namespace

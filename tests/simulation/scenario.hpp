@@ -73,6 +73,8 @@ class Scenario {
   bool ordered = true;  // ids are decided in rising order
   // A journal row may be purged before somebody asks about it, who is then told that nobody can tell any more.
   bool may_be_too_old = false;
+  // The last process stays that long: what lands meanwhile is its to deliver. Then it takes every lane.
+  std::chrono::nanoseconds patience{0};
   std::optional<int> last_unit;  // liveness: at the end a unit of that id commits and becomes visible
   std::function<void(int id, const Outcome&)> on_report;
 

@@ -44,10 +44,22 @@ FakeEventStreamState::FakeEventStreamState(ports::Runtime& runtime, FakeStreamOp
       changed_(runtime.condition()),
       identity_("stream " + std::to_string(runtime.random())) {}
 
+std::chrono::nanoseconds FakeEventStreamState::draw_lag() {
+  const auto most = static_cast<std::uint64_t>(options_.reader_lag_max.count());
+  return std::chrono::nanoseconds(most == 0 ? 0 : runtime_.random() % most);
+}
+
 std::int64_t FakeEventStreamState::Partition::stable_end() const {
   const auto open =
       std::find_if(entries.begin(), entries.end(), [](const Entry& entry) { return entry.fate == Fate::open; });
   return open == entries.end() ? next_offset : open->record.offset;
+}
+
+std::int64_t FakeEventStreamState::Partition::end(ports::Isolation isolation, ports::Deadline horizon) const {
+  const auto unseen = std::find_if(entries.rbegin(), entries.rend(), [horizon](const Entry& entry) {
+                        return entry.appended <= horizon;
+                      }).base();
+  return unseen == entries.end() ? end(isolation) : std::min(end(isolation), unseen->record.offset);
 }
 
 bool FakeEventStreamState::Partition::shows(const Entry& entry, ports::Isolation isolation) {
@@ -159,7 +171,8 @@ Result<std::int64_t> FakeEventStreamState::append(std::span<const ports::RecordV
     Partition& to = topics_.at(name.first).partitions[static_cast<std::size_t>(name.second)];
     Entry entry{.record = stored(records[i]),
                 .fate = transactional_id.empty() ? Fate::committed : Fate::open,
-                .transactional_id = transactional_id};
+                .transactional_id = transactional_id,
+                .appended = now()};
     entry.record.partition = name.second;
     entry.record.offset = to.next_offset++;
     if (i == 0) first_offset = entry.record.offset;
@@ -210,6 +223,7 @@ void FakeEventStreamState::arrive(const Marker& marker) {
   if (options_.markers) {
     Entry entry;
     entry.fate = Fate::marker;
+    entry.appended = now();
     entry.record.offset = partition.next_offset++;
     partition.entries.push_back(std::move(entry));
   }

@@ -33,6 +33,9 @@ struct FakeStreamOptions {
   // The end of a transaction reaches each partition up to that much later, and readers see it only then. Whoever
   // initialises or goes on with the transactional id waits for that.
   std::chrono::nanoseconds marker_delay_max{0};
+  // A reader sees what was appended before some moment, which lies up to that much behind; each reader has a span of its
+  // own.
+  std::chrono::nanoseconds reader_lag_max{0};
 };
 
 class FakeEventStreamState {
@@ -68,6 +71,7 @@ class FakeEventStreamState {
     ports::StoredRecord record;
     Fate fate = Fate::committed;
     std::string transactional_id;
+    ports::Deadline appended = {};
   };
   struct Partition {
     std::vector<Entry> entries;  // in order of offset; compaction leaves gaps
@@ -77,6 +81,8 @@ class FakeEventStreamState {
     [[nodiscard]] std::int64_t end(ports::Isolation isolation) const {
       return isolation == ports::Isolation::read_committed ? stable_end() : next_offset;
     }
+    // The same for somebody who does not see what was appended after `horizon`.
+    [[nodiscard]] std::int64_t end(ports::Isolation isolation, ports::Deadline horizon) const;
     [[nodiscard]] static bool shows(const Entry& entry, ports::Isolation isolation);
   };
   struct Topic {
@@ -103,6 +109,7 @@ class FakeEventStreamState {
   // Locks, and first does what time has brought.
   [[nodiscard]] Guard guard();
   [[nodiscard]] ports::Deadline now() { return runtime_.now() + ahead_; }
+  [[nodiscard]] std::chrono::nanoseconds draw_lag();
   [[nodiscard]] Result<Partition*> partition(const std::string& topic, std::int32_t number);
   // Checks all the records, then appends them; the offset of the first.
   [[nodiscard]] Result<std::int64_t> append(std::span<const ports::RecordView> records,
