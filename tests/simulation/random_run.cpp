@@ -51,7 +51,7 @@ Shape shape_of(std::uint64_t seed) {
     shape.faults_max = 8;
   } else {
     shape = {
-        .processes = from(1, 3), .incarnations = from(1, 2), .threads = from(1, 3), .units_of_a_thread = from(1, 5)};
+        .processes = from(1, 3), .incarnations = from(1, 2), .threads = from(1, 3), .units_of_a_thread = from(1, 4)};
   }
   shape.lanes = static_cast<std::uint32_t>(from(1, 3));
   const milliseconds marker_delays[] = {0ms, 0ms, 5ms, 1000ms};
@@ -153,9 +153,9 @@ class RandomRun final : public Observer {
       // Faults stop, and what is under way lands.
       weather_ = {};
       if (shape_.ends_at_once) {
-        scenario_.patience = 15s;
+        scenario_.patience = 8s;
       } else {
-        world_.sleep(15s);
+        world_.sleep(8s);
       }
       trace("faults have stopped");
       wrong_ += scenario_.verdict();
