@@ -30,7 +30,7 @@ class LateReplyWithTwoLanes : public LateReply {
   LateReplyWithTwoLanes() : LateReply(2) { options.lanes_max = 1; }
 };
 
-// Seed 1200 of the simulation: what was read went on behind the fence, where the next owner's records were.
+// Found by the simulation: what was read went on behind the fence, where the next owner's records were.
 TEST_F(LateReply, B4_WhoReadsTheNextOwnersRecordsHasLostTheLaneAndHaltsNothing) {
   Actor first(world, "first");
   Actor next(world, "next");
@@ -57,7 +57,7 @@ TEST_F(LateReply, B4_WhoReadsTheNextOwnersRecordsHasLostTheLaneAndHaltsNothing) 
   EXPECT_EQ(halts.lost, 1);
 }
 
-// Seed 183451: what the janitor had cleared of the old lane was taken off the counts of the new one.
+// Found by the simulation: what the janitor had cleared of the old lane was taken off the counts of the new one.
 TEST_F(LateReplyWithTwoLanes, J_WhatWasClearedOfALostLaneDoesNotCountForTheNext) {
   Actor first(world, "first");
   Actor next(world, "next");
@@ -78,7 +78,7 @@ TEST_F(LateReplyWithTwoLanes, J_WhatWasClearedOfALostLaneDoesNotCountForTheNext)
   EXPECT_EQ(halts.lost, 1);
 }
 
-// Seed 88834: the transaction that was seen to have landed was counted again when the next one was not answered either.
+// Found by the simulation: what was seen to have landed was counted again when the next one was not answered either.
 TEST_F(LateReply, J_WhatHadLandedIsCountedOnceAlsoIfTheNextOneIsNotAnsweredEither) {
   Actor owner(world, "owner");
   play([&] {

@@ -375,7 +375,7 @@ TEST_F(UnitOfWorkTest, StrictOrder_RunWaitsUntilTheLateUnitIsDelivered) {
   EXPECT_EQ(pair.events(), (std::vector{1, 2}));
 }
 
-// Seed 51833 of the simulation: the INSERT came when the late unit was swept already, into a place behind this unit's.
+// Found by the simulation: the INSERT came when the late unit was swept already, into a place behind this unit's.
 TEST_F(UnitOfWorkTest, StrictOrder_NothingIsSweptBehindAUnitThatIsToFollowIt) {
   Actor a(world, "a");
   options.strict_order = true;
