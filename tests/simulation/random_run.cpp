@@ -42,7 +42,8 @@ Value one_of(Randomness& random, const Value (&values)[size]) {
 Shape shape_of(std::uint64_t seed) {
   Randomness random(seed * 0x2545f4914f6cdd1du);
   const auto from = [&random](int least, int most) {
-    return least + static_cast<int>(random.below(static_cast<std::uint64_t>(most - least + 1)));
+    return least +
+           static_cast<int>(random.below(static_cast<std::uint64_t>(most) - static_cast<std::uint64_t>(least) + 1));
   };
   Shape shape;
   if (seed % large_run_every == 0) {
@@ -236,7 +237,8 @@ class RandomRun final : public Observer {
 
   void plan(FaultyProcess& process) {
     Randomness& random = world_.randomness();
-    const auto units = static_cast<std::uint64_t>(shape_.threads * shape_.units_of_a_thread);
+    const auto units =
+        static_cast<std::uint64_t>(shape_.threads) * static_cast<std::uint64_t>(shape_.units_of_a_thread);
     for (std::uint64_t fault = random.below(shape_.faults_max + 1); fault > 0; --fault) {
       process.plan(random.below(30 + 14 * units), random_fault(random));
     }
