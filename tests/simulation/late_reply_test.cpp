@@ -94,5 +94,28 @@ TEST_F(LateReply, J_WhatHadLandedIsCountedOnceAlsoIfTheNextOneIsNotAnsweredEithe
   EXPECT_EQ(halts.text, "");
 }
 
+class NoDeliveries final : public ports::Deliveries {
+ public:
+  void delivered(std::uint64_t, Result<std::int64_t>) override {}
+};
+
+// Found by the simulation: the initialisation of a dead process's producer arrived late and fenced the lane's owner.
+TEST_F(LateReply, AUnitThatMeetsAFencedProducerIsRunAgain) {
+  Actor owner(world, "owner");
+  play([&] {
+    run(owner, [&](Coordinator& coordinator) {
+      const std::string database_id = pair.database(world.outside())->schema().value().database_id;
+      NoDeliveries nobody;
+      const auto late = pair.stream(world.outside())
+                            ->transactional_producer("write-aside." + database_id + ".0", 60s, nobody)
+                            .value();
+      ASSERT_TRUE(late->initialise(world.now() + 1s));
+      scenario.commit_unit(coordinator, owner.simulated, 1);
+      EXPECT_TRUE(has_row(1));
+    });
+  });
+  EXPECT_EQ(pair.events(), std::vector{1});
+}
+
 }  // namespace
 }  // namespace write_aside::simulation
