@@ -1,6 +1,6 @@
 JOBS ?= $(shell nproc)
 .DEFAULT_GOAL := build
-.PHONY: build demo demo-kafka test test-quick model model-long bench lint format clean help packages
+.PHONY: build demo demo-kafka test test-quick model model-long simulate explore bench lint format clean help packages
 
 build: packages  ## the program, optimised: build/bin/write-aside
 	cmake --preset release >/dev/null
@@ -27,6 +27,16 @@ model-long: packages  ## the protocol within larger bounds; takes up to 6 GB of 
 	cmake --preset release >/dev/null
 	cmake --build build --parallel $(JOBS) --target model
 	build/bin/model --long
+
+simulate: packages  ## random runs of the coordination on simulated stores: SEEDS=N of them, or SEED=S with its trace
+	@cmake --preset release >/dev/null
+	@cmake --build build --parallel $(JOBS) --target simulate >/dev/null
+	@build/bin/simulate --jobs $(JOBS) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),200000))
+
+explore: packages  ## every choice of two faults on simulated stores, for one to three units
+	@cmake --preset release >/dev/null
+	@cmake --build build --parallel $(JOBS) --target simulate >/dev/null
+	@build/bin/simulate --jobs $(JOBS) --explore
 
 bench: packages  ## build and run the benchmarks
 	cmake --preset release >/dev/null

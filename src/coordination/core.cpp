@@ -200,7 +200,12 @@ Result<Core::Place> Core::try_join(const std::shared_ptr<const core::Publication
                                    std::string_view ordering_key, std::optional<LaneNumber> lane) {
   const auto attempt = [&](LaneDriver& driver) -> Result<Place> {
     auto member = driver.try_join(publication, lane);
-    if (!member) return failure(member);
+    if (!member) {
+      Error error = member.error();
+      // The lane is lost, or its producer was fenced by a request that came late: another attempt finds that mended.
+      if (error.code == ErrorCode::fenced) error.retriable = true;
+      return failure(std::move(error));
+    }
     return Place{&driver, std::move(*member)};
   };
   if (lane) {

@@ -23,7 +23,9 @@ void Lane::open(std::uint64_t epoch, std::string owner, std::optional<BatchId> s
   cleared_.reset();
 }
 
-bool Lane::may_join(TimePoint now) const {
+bool Lane::may_join(TimePoint now) const { return !held_back_ && has_place(now); }
+
+bool Lane::has_place(TimePoint now) const {
   if (phase_ != Phase::open || waits_for_evidence()) return false;
   // Carried members are produced first (B3, T5).
   if (!transaction_open_) return members_.empty() && (!resting_ || now >= rested_at_);
@@ -250,7 +252,12 @@ void Lane::settle() {
   members_ = std::move(rest);
 }
 
-bool Lane::may_adopt(TimePoint now) const { return may_join(now); }
+bool Lane::may_adopt(TimePoint now) const {
+  if (!has_place(now)) return false;
+  return !limits_.strict_order || std::none_of(members_.begin(), members_.end(), [](const MemberPointer& member) {
+    return member->state == State::joined;
+  });
+}
 
 MemberPointer Lane::begin_adoption(const UnitId& key, std::shared_ptr<const core::Publication> publication,
                                    std::size_t bytes, TimePoint now) {

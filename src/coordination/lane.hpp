@@ -31,6 +31,7 @@ struct LaneLimits {
   std::uint32_t hold_multiple = 4;
   std::chrono::nanoseconds transaction_timeout = std::chrono::seconds(60);
   std::chrono::nanoseconds doubt_wait = std::chrono::seconds(1);  // D1's bounded wait
+  bool strict_order = false;
 };
 
 // What the driver is to do next.
@@ -117,7 +118,12 @@ class Lane {
                                                      std::int64_t ledger_offset);
 
   // W. An adoption reserves a place in the open batch; nobody joins until its outcome is known.
+  // With strict_order also not before a member that is produced and may not have its journal row yet: the INSERT is to
+  // refuse whoever follows the late unit, and would see nothing to refuse once that one is adopted, behind it.
   [[nodiscard]] bool may_adopt(TimePoint now) const;
+  // With strict_order: nobody joins while somebody is to be adopted, so that the time for it comes.
+  void hold_back(bool held_back) { held_back_ = held_back; }
+  [[nodiscard]] bool holds_back() const { return held_back_; }
   MemberPointer begin_adoption(const UnitId& key, std::shared_ptr<const core::Publication> publication,
                                std::size_t bytes, TimePoint now);
   void adoption_in_doubt(Member& member);
@@ -138,6 +144,7 @@ class Lane {
   void remove(const MemberPointer& member);
   void leave_batch(const MemberPointer& member);
   [[nodiscard]] bool is_old(TimePoint now) const;
+  [[nodiscard]] bool has_place(TimePoint now) const;
   [[nodiscard]] bool waits_for_evidence() const;
   [[nodiscard]] bool owes_production() const;
   [[nodiscard]] bool is_full() const;
@@ -154,6 +161,7 @@ class Lane {
   bool transaction_open_ = false;
   bool sealed_ = false;
   bool broken_ = false;  // B3: this stream transaction must not be committed
+  bool held_back_ = false;
   bool ledger_record_produced_ = false;
   std::uint64_t ledger_token_ = 0;
   std::int64_t batch_ledger_offset_ = 0;

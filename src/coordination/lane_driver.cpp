@@ -14,7 +14,8 @@ LaneLimits limits_of(const CoordinatorOptions& options) {
           .age_max = options.batch_age_max,
           .hold_multiple = options.batch_hold_multiple,
           .transaction_timeout = options.transaction_timeout,
-          .doubt_wait = std::min<std::chrono::nanoseconds>(options.transaction_timeout / 4, std::chrono::seconds(1))};
+          .doubt_wait = std::min<std::chrono::nanoseconds>(options.transaction_timeout / 4, std::chrono::seconds(1)),
+          .strict_order = options.strict_order};
 }
 
 }  // namespace

@@ -102,18 +102,21 @@ class LaneDriver final : public ports::Deliveries {
   [[nodiscard]] Result<void> renew_producer(LaneNumber lane);
   [[nodiscard]] Result<LedgerReading> fence_and_read(LaneNumber lane, std::int64_t from);
   void recover();
-  [[nodiscard]] bool is_held() const;     // with the lock held
+  [[nodiscard]] bool is_held() const;  // with the lock held
+  // With the lock held: the lane that was ours under this ownership is the one that is here.
+  [[nodiscard]] bool still_holds(const Ownership& mine) const { return mine_ && mine_->owner == mine.owner; }
   [[nodiscard]] bool is_cleared() const;  // with the lock held
   void lose_lane();
   void give_up_lane();  // with the lock held
-  void halt(const std::string& reason);
+  void halt(const Ownership& mine, const std::string& reason);
+  void halt_unless_lost(const Ownership& mine, const std::string& reason);
   void resolve_doubts();
   void release();
 
   // lane_driver_housekeeping.cpp: J, W, D4
   void clear(const Ownership& mine);
   void sweep(const Ownership& mine);
-  [[nodiscard]] bool adopt_one(const Ownership& mine);
+  [[nodiscard]] bool adopt_one(const Ownership& mine, bool& not_now);
   void finish_adoption(const MemberPointer& member, bool changed);
   void settle_pending_adoption(const Ownership& mine);
 

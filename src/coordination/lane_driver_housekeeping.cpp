@@ -62,7 +62,7 @@ void LaneDriver::clear(const Ownership& mine) {
   std::optional<JanitorWork> unanswered;
   {
     const Lock lock(*lock_);
-    if (!mine_ || mine_->owner != mine.owner) return;
+    if (!still_holds(mine)) return;
     if (lane_) work = lane_->janitor_work();
     unanswered = unanswered_janitor_;
   }
@@ -70,6 +70,8 @@ void LaneDriver::clear(const Ownership& mine) {
   std::string damage;
   {
     const Lock lock(*lock_);
+    // The answer may come so late that this lane is lost, and another one here: it says nothing about that one.
+    if (!still_holds(mine)) return;
     janitor_due_ = context_.after(context_.options.janitor_interval);
     if (!cleared) {
       last_error_ = cleared.error();
@@ -82,7 +84,11 @@ void LaneDriver::clear(const Ownership& mine) {
       }
       if (cleared->state == Clearance::State::damaged) damage = cleared->reason;
       const bool done = cleared->state == Clearance::State::done;
-      if (cleared->earlier_had_landed && lane_) lane_->janitor_done(*unanswered);
+      if (cleared->earlier_had_landed) {
+        // Counted once, whatever became of the transaction in which it was seen.
+        if (lane_) lane_->janitor_done(*unanswered);
+        unanswered_janitor_.reset();
+      }
       if (done && work && !cleared->earlier_had_landed && lane_) lane_->janitor_done(*work);
       if (done) unanswered_janitor_.reset();
       if (cleared->state == Clearance::State::in_doubt && work && !cleared->earlier_had_landed)
@@ -91,7 +97,7 @@ void LaneDriver::clear(const Ownership& mine) {
   }
   if (!cleared)
     context_.notice({.kind = Notice::Kind::store_failed, .lane = mine.lane, .text = cleared.error().message});
-  if (!damage.empty()) halt(damage);
+  if (!damage.empty()) halt(mine, damage);
 }
 
 void LaneDriver::request_sweep() {
@@ -103,14 +109,23 @@ void LaneDriver::request_sweep() {
 }
 
 void LaneDriver::sweep(const Ownership& mine) {
+  bool not_now = false;
   for (int i = 0; i < adoptions_per_sweep_max; ++i) {
     const auto late = context_.database->has_undelivered_below(mine.lane, mine.epoch);
-    if (!late || !*late || !adopt_one(mine)) return;
+    if (!late || !*late || !adopt_one(mine, not_now)) break;
   }
+  if (!context_.options.strict_order) return;
+  // Meanwhile every unit would be refused anyway.
+  {
+    const Lock lock(*lock_);
+    if (!still_holds(mine) || !lane_ || lane_->holds_back() == not_now) return;
+    lane_->hold_back(not_now);
+  }
+  if (!not_now) directory_.lane_changed();
 }
 
 // W: one row, the first in key order. False if there is none, or now is not the time.
-bool LaneDriver::adopt_one(const Ownership& mine) {
+bool LaneDriver::adopt_one(const Ownership& mine, bool& not_now) {
   const TimePoint deadline = context_.after(house_patience);
   auto transaction = context_.database->own_transaction(deadline);
   if (!transaction) return false;
@@ -121,7 +136,7 @@ bool LaneDriver::adopt_one(const Ownership& mine) {
   const auto decoded = adopted_member(rows->front());
   if (!decoded) {
     transaction->reset();
-    halt(decoded.error().message);
+    halt(mine, decoded.error().message);
     return false;
   }
 
@@ -130,8 +145,10 @@ bool LaneDriver::adopt_one(const Ownership& mine) {
   {
     const Lock producing(*producing_);
     Lock lock(*lock_);
+    if (!still_holds(mine)) return false;
     if (!lane_ || stopping_ || !lane_->may_adopt(context_.now())) {
       sweep_due_ = context_.after(std::chrono::milliseconds(20));
+      not_now = true;
       return false;
     }
     if (lane_->must_begin() && !begin_batch(lock)) return false;

@@ -80,7 +80,7 @@ bool LaneDriver::settle_inheritance(const Ownership& mine) {
     }
     if (adoption->state == Adoption::State::lost) return false;
     if (adoption->state == Adoption::State::halted) {
-      halt(adoption->reason);
+      halt(mine, adoption->reason);
       return false;
     }
     {  // T5: what is adopted is carried into batch 1 by next_step.
@@ -192,16 +192,25 @@ void LaneDriver::recover() {
     retry_at_ = {};
     wake_all(members);
   }
-  if (reason) halt(*reason);
+  if (reason) halt_unless_lost(mine, *reason);
   directory_.lane_changed();
   directory_.wants_housekeeping();
 }
 
-void LaneDriver::halt(const std::string& reason) {
-  Ownership mine;
+// The reading goes on behind the fence, so that what contradicts the lane row may be the next owner's record. It is a
+// contradiction if the lane is mine also after the reading.
+void LaneDriver::halt_unless_lost(const Ownership& mine, const std::string& reason) {
+  const auto row = context_.database->lane(mine.lane);
+  if (row && *row && mine.holds(**row)) return halt(mine, reason);
+  const Lock lock(*lock_);
+  if (!row) return failed(row.error());  // still recovering: all of it is done again
+  give_up_lane();
+}
+
+void LaneDriver::halt(const Ownership& mine, const std::string& reason) {
   {
     const Lock lock(*lock_);
-    mine = *mine_;
+    if (!still_holds(mine)) return;
     if (lane_) {
       const std::vector<MemberPointer> members = lane_->members();
       lane_->halted();

@@ -1,5 +1,5 @@
 // Goal: the fake event stream of the simulations keeps every promise of the EventStream port, with and without the
-// offsets that Kafka's markers take.
+// offsets that Kafka's markers take, and when those markers arrive late.
 #include <memory>
 #include <thread>
 
@@ -9,7 +9,7 @@
 namespace write_aside::contract {
 namespace {
 
-template <bool markers, bool compacts>
+template <bool markers, bool compacts, int marker_delay_ms = 0>
 class FakeStreamHarness {
  public:
   static constexpr bool shows_uncommitted = true;
@@ -25,13 +25,17 @@ class FakeStreamHarness {
 
  private:
   std::shared_ptr<support::FakeEventStreamState> state_ = std::make_shared<support::FakeEventStreamState>(
-      ports::system_runtime(), support::FakeStreamOptions{.markers = markers, .compacts = compacts});
+      ports::system_runtime(),
+      support::FakeStreamOptions{
+          .markers = markers, .compacts = compacts, .marker_delay_max = std::chrono::milliseconds(marker_delay_ms)});
 };
 
 using KafkaLike = FakeStreamHarness<true, false>;
+using WithLateMarkers = FakeStreamHarness<true, false, 20>;
 using WithoutGaps = FakeStreamHarness<false, true>;
 
 INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamLikeKafka, EventStreamContract, KafkaLike);
+INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamWithLateMarkers, EventStreamContract, WithLateMarkers);
 INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamWithoutGaps, EventStreamContract, WithoutGaps);
 
 }  // namespace

@@ -2,9 +2,9 @@
 
 namespace write_aside::simulation {
 
-FakePair::FakePair(World& world, std::uint32_t lanes)
+FakePair::FakePair(World& world, std::uint32_t lanes, support::FakeStreamOptions options)
     : database_(std::make_shared<support::FakeDatabaseState>(world.outside())),
-      stream_(std::make_shared<support::FakeEventStreamState>(world.outside())) {
+      stream_(std::make_shared<support::FakeEventStreamState>(world.outside(), options)) {
   support::FakeDatabase database(database_, world.outside());
   support::FakeEventStream stream(stream_, world.outside());
   initialise(database, stream, lanes).value();
@@ -28,7 +28,9 @@ Result<void> FakePair::write_row(UnitOfWork& unit, int id) {
 
 std::set<int> FakePair::rows() {
   std::set<int> result;
-  for (const auto& [key, value] : database_->user_rows()) result.insert(std::stoi(key));
+  for (const auto& [key, value] : database_->user_rows()) {
+    if (!key.empty() && key.front() >= '0' && key.front() <= '9') result.insert(std::stoi(key));
+  }
   return result;
 }
 

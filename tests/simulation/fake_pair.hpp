@@ -12,7 +12,7 @@ namespace write_aside::simulation {
 
 class FakePair final : public StorePair {
  public:
-  FakePair(World& world, std::uint32_t lanes);
+  FakePair(World& world, std::uint32_t lanes, support::FakeStreamOptions stream = {});
 
   std::shared_ptr<ports::Database> database(SimulatedProcess& process) override;
   std::shared_ptr<ports::EventStream> stream(SimulatedProcess& process) override;

@@ -59,12 +59,24 @@ class Scenario {
                                                CoordinatorOptions options, Body body);
 
   // One unit; what it reported is kept for the oracle unless the process died meanwhile.
-  void commit_unit(Coordinator& coordinator, SimulatedProcess& process, int id, Wait wait = Wait::decided);
+  void commit_unit(Coordinator& coordinator, SimulatedProcess& process, int id, Wait wait = Wait::decided) {
+    commit_unit(coordinator, process, id, {.wait = wait, .deadline = std::chrono::seconds(20)}, {});
+  }
+  // `more` is done in the unit, too, before its row is written.
+  using Work = std::function<Result<void>(UnitOfWork&)>;
+  void commit_unit(Coordinator& coordinator, SimulatedProcess& process, int id, const RunOptions& run,
+                   const Work& more);
   // Settles everything with a process of its own, asks about what was left in doubt, and compares. Empty: all is well.
   std::string verdict();
 
   CoordinatorOptions options;
   bool ordered = true;  // ids are decided in rising order
+  // A journal row may be purged before somebody asks about it, who is then told that nobody can tell any more.
+  bool may_be_too_old = false;
+  // The last process stays that long: what lands meanwhile is its to deliver. Then it takes every lane.
+  std::chrono::nanoseconds patience{0};
+  std::optional<int> last_unit;  // liveness: at the end a unit of that id commits and becomes visible
+  std::function<void(int id, const Outcome&)> on_report;
 
  private:
   std::string compare();

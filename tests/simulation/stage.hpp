@@ -14,31 +14,9 @@
 #include "core/publication.hpp"
 #include "simulation/fake_pair.hpp"
 #include "simulation/scenario.hpp"
+#include "simulation/wrapped_pair.hpp"
 
 namespace write_aside::simulation {
-
-// The in-memory pair, with something of the test's own between it and the
-// processes.
-class WrappedPair final : public StorePair {
- public:
-  template <class Port>
-  using Wrap = std::function<std::shared_ptr<Port>(std::shared_ptr<Port>)>;
-
-  WrappedPair(World& world, std::uint32_t lanes) : pair(world, lanes) {}
-  std::shared_ptr<ports::Database> database(SimulatedProcess& process) override {
-    return wrap_database ? wrap_database(pair.database(process)) : pair.database(process);
-  }
-  std::shared_ptr<ports::EventStream> stream(SimulatedProcess& process) override {
-    return wrap_stream ? wrap_stream(pair.stream(process)) : pair.stream(process);
-  }
-  Result<void> write_row(UnitOfWork& unit, int id) override { return pair.write_row(unit, id); }
-  std::set<int> rows() override { return pair.rows(); }
-  std::vector<int> events() override { return pair.events(); }
-
-  FakePair pair;
-  Wrap<ports::Database> wrap_database;
-  Wrap<ports::EventStream> wrap_stream;
-};
 
 // A process of a test, with the faults that are planned for it.
 struct Actor {

@@ -375,6 +375,51 @@ TEST_F(UnitOfWorkTest, StrictOrder_RunWaitsUntilTheLateUnitIsDelivered) {
   EXPECT_EQ(pair.events(), (std::vector{1, 2}));
 }
 
+// Found by the simulation: the INSERT came when the late unit was swept already, into a place behind this unit's.
+TEST_F(UnitOfWorkTest, StrictOrder_NothingIsSweptBehindAUnitThatIsToFollowIt) {
+  Actor a(world, "a");
+  options.strict_order = true;
+  options.sweep_interval = 100ms;
+  options.batch_age_max = 5s;
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      // Ends are costly and units come often: batches stay open for a while.
+      a.plan("producer.end", {.kind = Kind::delay, .delay = 300ms});
+      EXPECT_TRUE(attempt(coordinator, 1, Wait::visible).is_committed());
+      EXPECT_TRUE(attempt(coordinator, 2, Wait::visible).is_committed());
+      late_unit({0, 0, 1, 1}, 3);
+      a.plan("session.send_journal", {.kind = Kind::delay, .delay = 250ms});
+      scenario.commit_unit(coordinator, a.simulated, 4, Wait::visible);
+    });
+  });
+  EXPECT_EQ(pair.events(), (std::vector{1, 2, 3, 4}));
+}
+
+// Units that come all the time do not keep the sweep out.
+TEST_F(UnitOfWorkTest, StrictOrder_UnitsWaitWhileALateOneIsToBeSwept) {
+  Actor a(world, "a");
+  options.strict_order = true;
+  options.sweep_interval = 100ms;
+  scenario.ordered = false;
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      late_unit({0, 0, 1, 1}, 1);
+      std::vector<std::unique_ptr<ports::Thread>> callers;
+      for (int caller = 0; caller < 8; ++caller) {
+        callers.push_back(a.simulated.start_thread("caller", [&, caller] {
+          for (int id = 10 + 10 * caller; id < 20 + 10 * caller; ++id)
+            scenario.commit_unit(coordinator, a.simulated, id);
+        }));
+      }
+      world.sleep(500ms);
+      EXPECT_EQ(events_of(1), 1);
+      callers.clear();
+    });
+  });
+  EXPECT_EQ(pair.events().front(), 1);
+  EXPECT_EQ(pair.events().size(), 81u);
+}
+
 TEST_F(UnitOfWorkTest, StrictOrder_IsNotAskedForByDefault) {
   Actor a(world, "a");
   options.sweep_interval = 1h;

@@ -167,6 +167,10 @@ SimulatedProcess& World::process(const std::string& name) {
   return *processes_.emplace_back(std::make_unique<SimulatedProcess>(*this, name, pid, seed));
 }
 
+std::chrono::nanoseconds World::elapsed() const { return now_ - world_begin; }
+
+std::string_view World::fiber() const { return current_ != nullptr ? current_->name : std::string_view(); }
+
 std::string World::run(std::function<void()> main) {
   start(outside(), "main", std::move(main));
   std::string problem = drive([this] { return tasks_.empty(); });
@@ -249,7 +253,7 @@ void World::sleep(std::chrono::nanoseconds span) {
 void World::kill(SimulatedProcess& process) {
   if (process.killed_) return;
   process.killed_ = true;
-  process.paused_ = false;
+  set_paused(process, false);
   for (const TaskPointer& task : tasks_) {
     if (&task->process != &process || !task->waiting) continue;
     process.pass_after_death(task->deadline);
@@ -258,8 +262,14 @@ void World::kill(SimulatedProcess& process) {
   for (const auto& action : std::exchange(process.on_kill_, {})) action();
 }
 
+void World::set_paused(SimulatedProcess& process, bool paused) {
+  if (process.paused_ == paused) return;
+  process.paused_ = paused;
+  paused ? ++paused_count_ : --paused_count_;
+}
+
 void World::resume(SimulatedProcess& process) {
-  process.paused_ = false;
+  set_paused(process, false);
   for (const TaskPointer& task : tasks_) {
     if (&task->process == &process && task->deadline <= now_) wake(*task);
   }
@@ -287,11 +297,13 @@ std::string World::drive(const std::function<bool()>& done) {
 // The next fiber, taken from the ready ones; none if all that are ready are paused.
 Task* World::choose() {
   const auto runs = [](const Task* task) { return !task->process.paused(); };
-  const auto count = static_cast<std::uint64_t>(std::count_if(ready_.begin(), ready_.end(), runs));
+  const auto count =
+      paused_count_ == 0 ? ready_.size() : static_cast<std::size_t>(std::count_if(ready_.begin(), ready_.end(), runs));
   if (count == 0) return nullptr;
   std::uint64_t skipped = options_.scheduling == Scheduling::random ? randomness_.below(count) : 0;
-  const auto chosen =
-      std::find_if(ready_.begin(), ready_.end(), [&](const Task* task) { return runs(task) && skipped-- == 0; });
+  const auto chosen = paused_count_ == 0 ? ready_.begin() + static_cast<std::ptrdiff_t>(skipped)
+                                         : std::find_if(ready_.begin(), ready_.end(),
+                                                        [&](const Task* task) { return runs(task) && skipped-- == 0; });
   Task* task = *chosen;
   ready_.erase(chosen);
   return task;

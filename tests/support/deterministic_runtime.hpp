@@ -22,12 +22,12 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/fiber.hpp"
@@ -120,10 +120,13 @@ class World {
   // No effect on a process that is dead already. The caller may be one of its fibers, and goes on.
   void kill(SimulatedProcess& process);
   // Its fibers do not run, and time passes without them.
-  void pause(SimulatedProcess& process) { process.paused_ = true; }
+  void pause(SimulatedProcess& process) { set_paused(process, true); }
   void resume(SimulatedProcess& process);
 
   [[nodiscard]] TimePoint now() const { return now_; }
+  // For traces: the simulated time so far, and the name of the fiber that runs.
+  [[nodiscard]] std::chrono::nanoseconds elapsed() const;
+  [[nodiscard]] std::string_view fiber() const;
   [[nodiscard]] std::uint64_t seed() const { return options_.seed; }
   [[nodiscard]] std::uint64_t steps() const { return steps_; }
   // Of the order in which everything ran, and when.
@@ -152,6 +155,7 @@ class World {
   bool move_on();
   TimePoint earliest_deadline() const;
   void make_ready(Task& task);
+  void set_paused(SimulatedProcess& process, bool paused);
   [[nodiscard]] std::string everyones_state() const;
   void run_out();
 
@@ -163,8 +167,9 @@ class World {
   std::uint64_t tasks_started_ = 0;
   std::vector<std::unique_ptr<SimulatedProcess>> processes_;
   std::vector<TaskPointer> tasks_;  // that have not ended
-  std::deque<Task*> ready_;
-  std::deque<Task*> dying_;
+  std::vector<Task*> ready_;
+  std::vector<Task*> dying_;
+  std::size_t paused_count_ = 0;  // of processes
   bool dying_had_their_turn_ = false;
   Task* current_ = nullptr;
   std::string thrown_;

@@ -51,6 +51,15 @@ std::size_t FakeDatabaseState::open_transactions() {
   return open_.size();
 }
 
+void FakeDatabaseState::restart() {
+  const Lock lock = guard();
+  for (const auto& [identity, session] : sessions_) {
+    session->ended = true;
+    session->transaction = nullptr;
+  }
+  while (!open_.empty()) open_.begin()->second->roll_back();
+}
+
 void FakeDatabaseState::pass_time(std::chrono::nanoseconds span) {
   const Lock lock = guard();
   ahead_ += span;
@@ -77,7 +86,7 @@ ports::LaneRow FakeDatabaseState::shown(const FakeLaneRow& lane) {
 FakeTransaction::FakeTransaction(FakeDatabaseState& state) : state_(state) {
   const Lock lock = state_.guard();
   number_ = ++state_.last_transaction_;
-  state_.open_.insert(number_);
+  state_.open_.emplace(number_, this);
 }
 
 FakeTransaction::~FakeTransaction() {
@@ -146,7 +155,18 @@ void FakeTransaction::roll_back_to(int depth) {
   release(depth);
 }
 
+// A journal row that was not there before is a unit that is decided now.
+void FakeTransaction::note_decisions() {
+  ++state_.moment_;
+  for (const auto& [key, row] : changes_) {
+    if (key.table != Table::journal || !row || state_.rows_.contains(key)) continue;
+    if (std::get<FakeJournalRow>(*row).row.tombstone) continue;
+    state_.decisions_.push_back({key.unit, last_statement_, state_.moment_});
+  }
+}
+
 void FakeTransaction::commit() {
+  note_decisions();
   for (auto& [key, row] : changes_) {
     if (row) {
       state_.rows_.insert_or_assign(key, std::move(*row));

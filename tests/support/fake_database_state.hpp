@@ -14,8 +14,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -66,6 +66,18 @@ class FakeDatabaseState {
   [[nodiscard]] std::optional<ports::LaneRow> lane_row(LaneNumber lane);
   // How many transactions are open.
   [[nodiscard]] std::size_t open_transactions();
+  // Every decision about a unit with a journal row, in order. `last_statement` and `committed` count what happens in
+  // this database: a unit whose last statement came after another's commit may have seen what that one wrote.
+  struct Decision {
+    UnitId unit;
+    std::uint64_t last_statement = 0;
+    std::uint64_t committed = 0;
+  };
+  [[nodiscard]] const std::vector<Decision>& decisions() const { return decisions_; }
+  // Without the mutex, for those who are called from within a run: is there a committed row of the user's?
+  [[nodiscard]] bool has_user_row(std::string_view key) const { return rows_.contains(user_key(key)); }
+  // The server crashes and starts again: every session ends, every open transaction is rolled back.
+  void restart();
   // The server's clock runs ahead.
   void pass_time(std::chrono::nanoseconds span);
   // A backup, and its restoration: what was committed in between is lost.
@@ -99,7 +111,9 @@ class FakeDatabaseState {
   Rows rows_;  // committed
   std::map<RowKey, std::uint64_t> locks_;
   std::map<std::uint64_t, std::uint64_t> waits_for_;  // transaction -> the one whose lock it wants
-  std::set<std::uint64_t> open_;
+  std::map<std::uint64_t, FakeTransaction*> open_;
+  std::uint64_t moment_ = 0;  // counts statements and commits
+  std::vector<Decision> decisions_;
   std::uint64_t last_transaction_ = 0;
   std::uint64_t last_session_ = 0;
   std::map<std::string, std::shared_ptr<ServerSession>> sessions_;
@@ -119,6 +133,7 @@ class FakeTransaction {
   [[nodiscard]] std::vector<std::pair<RowKey, FakeRow>> scan(Table table) const;
   // Waits until the row is ours, up to the deadline by the runtime's clock.
   [[nodiscard]] Result<void> acquire(Lock& lock, const RowKey& key, ports::Runtime& runtime, ports::Deadline deadline);
+  void note_statement() { last_statement_ = ++state_.moment_; }
   void set(const RowKey& key, std::optional<FakeRow> row) { changes_.insert_or_assign(key, std::move(row)); }
 
   // Savepoints, numbered from 1. Locks stay, changes go.
@@ -133,12 +148,14 @@ class FakeTransaction {
 
  private:
   using Changes = std::map<RowKey, std::optional<FakeRow>>;
+  void note_decisions();
   [[nodiscard]] bool would_deadlock(std::uint64_t holder) const;
   void finish();
 
   FakeDatabaseState& state_;
   std::uint64_t number_ = 0;
   bool open_ = true;
+  std::uint64_t last_statement_ = 0;
   Changes changes_;
   std::vector<Changes> savepoints_;
 };

@@ -29,6 +29,7 @@ class FakeTransactionalProducer final : public ports::TransactionalProducer {
     const auto lock = state_->guard();
     auto& producer = state_->producers_[id_];
     if (producer.open) state_->end_transaction(id_, ports::Ending::abort);
+    state_->complete(id_);
     producer.timeout = timeout_;
     epoch_ = ++producer.epoch;
     return {};
@@ -36,6 +37,7 @@ class FakeTransactionalProducer final : public ports::TransactionalProducer {
   Result<void> begin() override {
     const auto lock = state_->guard();
     if (auto ours = check(false); !ours) return ours;
+    state_->complete(id_);
     state_->producers_.at(id_).open = true;
     return {};
   }
@@ -104,8 +106,12 @@ class FakeReader final : public ports::Reader {
   using PartitionName = FakeEventStreamState::PartitionName;
 
   FakeReader(std::shared_ptr<FakeEventStreamState> state, ports::Runtime& runtime, ports::Isolation isolation,
-             std::map<PartitionName, std::int64_t> positions)
-      : state_(std::move(state)), runtime_(runtime), isolation_(isolation), positions_(std::move(positions)) {}
+             std::map<PartitionName, std::int64_t> positions, std::chrono::nanoseconds lag)
+      : state_(std::move(state)),
+        runtime_(runtime),
+        isolation_(isolation),
+        positions_(std::move(positions)),
+        lag_(lag) {}
 
   Result<std::vector<ports::StoredRecord>> poll(std::size_t records_max, ports::Deadline deadline) override {
     auto lock = state_->guard();
@@ -132,7 +138,7 @@ class FakeReader final : public ports::Reader {
     for (auto& [name, position] : positions_) {
       const auto found = state_->partition(name.first, name.second);
       if (!found) continue;
-      const std::int64_t end = (*found)->end(isolation_);
+      const std::int64_t end = (*found)->end(isolation_, state_->now() - lag_);
       const std::size_t before = records.size();
       for (const auto& entry : (*found)->entries) {
         if (records.size() == records_max || entry.record.offset >= end) break;
@@ -151,6 +157,7 @@ class FakeReader final : public ports::Reader {
     for (const auto& [id, producer] : state_->producers_) {
       if (producer.deadline) earliest = std::min(earliest, *producer.deadline - state_->ahead_);
     }
+    for (const auto& marker : state_->markers_) earliest = std::min(earliest, marker.due - state_->ahead_);
     return earliest == ports::Deadline::max() ? earliest : earliest + std::chrono::nanoseconds(1);
   }
 
@@ -158,6 +165,7 @@ class FakeReader final : public ports::Reader {
   ports::Runtime& runtime_;
   ports::Isolation isolation_;
   std::map<PartitionName, std::int64_t> positions_;
+  const std::chrono::nanoseconds lag_;
 };
 
 Result<std::string> FakeEventStream::identity() { return state_->identity_; }
@@ -213,7 +221,7 @@ Result<std::unique_ptr<ports::Reader>> FakeEventStream::reader(const std::vector
     if (offset == ports::offset_end) offset = (*found)->end(isolation);
     positions.insert_or_assign({one.topic, one.partition}, offset);
   }
-  return std::make_unique<FakeReader>(state_, runtime_, isolation, std::move(positions));
+  return std::make_unique<FakeReader>(state_, runtime_, isolation, std::move(positions), state_->draw_lag());
 }
 
 Result<ports::EventStream::Bounds> FakeEventStream::bounds(const std::string& topic, std::int32_t partition,

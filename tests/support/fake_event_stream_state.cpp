@@ -44,10 +44,22 @@ FakeEventStreamState::FakeEventStreamState(ports::Runtime& runtime, FakeStreamOp
       changed_(runtime.condition()),
       identity_("stream " + std::to_string(runtime.random())) {}
 
+std::chrono::nanoseconds FakeEventStreamState::draw_lag() {
+  const auto most = static_cast<std::uint64_t>(options_.reader_lag_max.count());
+  return std::chrono::nanoseconds(most == 0 ? 0 : runtime_.random() % most);
+}
+
 std::int64_t FakeEventStreamState::Partition::stable_end() const {
   const auto open =
       std::find_if(entries.begin(), entries.end(), [](const Entry& entry) { return entry.fate == Fate::open; });
   return open == entries.end() ? next_offset : open->record.offset;
+}
+
+std::int64_t FakeEventStreamState::Partition::end(ports::Isolation isolation, ports::Deadline horizon) const {
+  const auto unseen = std::find_if(entries.rbegin(), entries.rend(), [horizon](const Entry& entry) {
+                        return entry.appended <= horizon;
+                      }).base();
+  return unseen == entries.end() ? end(isolation) : std::min(end(isolation), unseen->record.offset);
 }
 
 bool FakeEventStreamState::Partition::shows(const Entry& entry, ports::Isolation isolation) {
@@ -63,11 +75,19 @@ FakeEventStreamState::Guard FakeEventStreamState::guard() {
     ++producer.epoch;
     end_transaction(id, ports::Ending::abort);
   }
+  if (!markers_.empty()) {
+    std::erase_if(markers_, [this](const Marker& marker) {
+      if (marker.due > now()) return false;
+      arrive(marker);
+      return true;
+    });
+  }
   return lock;
 }
 
 std::vector<ports::StoredRecord> FakeEventStreamState::committed(const std::string& topic) {
   const Guard lock = guard();
+  complete_all();
   std::vector<ports::StoredRecord> records;
   const auto found = topics_.find(topic);
   if (found == topics_.end()) return records;
@@ -151,7 +171,8 @@ Result<std::int64_t> FakeEventStreamState::append(std::span<const ports::RecordV
     Partition& to = topics_.at(name.first).partitions[static_cast<std::size_t>(name.second)];
     Entry entry{.record = stored(records[i]),
                 .fate = transactional_id.empty() ? Fate::committed : Fate::open,
-                .transactional_id = transactional_id};
+                .transactional_id = transactional_id,
+                .appended = now()};
     entry.record.partition = name.second;
     entry.record.offset = to.next_offset++;
     if (i == 0) first_offset = entry.record.offset;
@@ -167,25 +188,58 @@ Result<std::int64_t> FakeEventStreamState::append(std::span<const ports::RecordV
 
 void FakeEventStreamState::end_transaction(const std::string& transactional_id, ports::Ending ending) {
   ProducerState& producer = producers_.at(transactional_id);
+  if (ending == ports::Ending::commit && on_commit_) hear_of_commit(transactional_id, producer);
   for (const PartitionName& name : producer.touched) {
-    Topic& topic = topics_.at(name.first);
-    Partition& partition = topic.partitions[static_cast<std::size_t>(name.second)];
-    for (Entry& entry : partition.entries) {
-      if (entry.fate != Fate::open || entry.transactional_id != transactional_id) continue;
-      entry.fate = ending == ports::Ending::commit ? Fate::committed : Fate::aborted;
+    Marker marker{now(), transactional_id, name, ending};
+    const auto delay_max = static_cast<std::uint64_t>(options_.marker_delay_max.count());
+    if (delay_max == 0) {
+      arrive(marker);
+      continue;
     }
-    if (options_.markers) {
-      Entry marker;
-      marker.fate = Fate::marker;
-      marker.record.offset = partition.next_offset++;
-      partition.entries.push_back(std::move(marker));
-    }
-    if (options_.compacts && topic.info.compacted) compact(partition);
+    marker.due += std::chrono::nanoseconds(runtime_.random() % delay_max);
+    markers_.push_back(std::move(marker));
   }
   producer.open = false;
   producer.deadline.reset();
   producer.touched.clear();
   changed_->notify_all();
+}
+
+void FakeEventStreamState::hear_of_commit(const std::string& transactional_id, const ProducerState& producer) {
+  for (const auto& [topic, number] : producer.touched) {
+    for (const Entry& entry : topics_.at(topic).partitions[static_cast<std::size_t>(number)].entries) {
+      if (entry.fate == Fate::open && entry.transactional_id == transactional_id) on_commit_(entry.record);
+    }
+  }
+}
+
+void FakeEventStreamState::arrive(const Marker& marker) {
+  Topic& topic = topics_.at(marker.partition.first);
+  Partition& partition = topic.partitions[static_cast<std::size_t>(marker.partition.second)];
+  for (Entry& entry : partition.entries) {
+    if (entry.fate != Fate::open || entry.transactional_id != marker.transactional_id) continue;
+    entry.fate = marker.ending == ports::Ending::commit ? Fate::committed : Fate::aborted;
+  }
+  if (options_.markers) {
+    Entry entry;
+    entry.fate = Fate::marker;
+    entry.appended = now();
+    entry.record.offset = partition.next_offset++;
+    partition.entries.push_back(std::move(entry));
+  }
+  if (options_.compacts && topic.info.compacted) compact(partition);
+}
+
+void FakeEventStreamState::complete(const std::string& transactional_id) {
+  std::erase_if(markers_, [&](const Marker& marker) {
+    if (marker.transactional_id != transactional_id) return false;
+    arrive(marker);
+    return true;
+  });
+}
+
+void FakeEventStreamState::complete_all() {
+  for (const Marker& marker : std::exchange(markers_, {})) arrive(marker);
 }
 
 // What a reader cannot see yet replaces nothing: the older record of its key must stay for that reader.

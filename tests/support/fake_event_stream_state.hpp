@@ -3,13 +3,15 @@
 //
 // It behaves as Kafka does: the end of a transaction takes an offset of its own (a marker that nobody reads), aborted
 // records keep theirs, a read_committed reader stops at the first open record, a transaction that grows too old is
-// aborted and its producer fenced.
+// aborted and its producer fenced. The decision to commit or abort is one; its markers may come to the partitions one
+// after the other.
 //
 // Safe from many threads or fibers: everything happens under a mutex, which is given up while waiting for records.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -28,6 +30,12 @@ struct FakeStreamOptions {
   std::size_t record_bytes_max = 1u << 20;
   bool markers = true;   // the end of a transaction takes an offset
   bool compacts = true;  // compacted topics lose their replaced records whenever a transaction ends
+  // The end of a transaction reaches each partition up to that much later, and readers see it only then. Whoever
+  // initialises or goes on with the transactional id waits for that.
+  std::chrono::nanoseconds marker_delay_max{0};
+  // A reader sees what was appended before some moment, which lies up to that much behind; each reader has a span of its
+  // own.
+  std::chrono::nanoseconds reader_lag_max{0};
 };
 
 class FakeEventStreamState {
@@ -39,9 +47,12 @@ class FakeEventStreamState {
   FakeEventStreamState(const FakeEventStreamState&) = delete;
   FakeEventStreamState& operator=(const FakeEventStreamState&) = delete;
 
-  // For tests. What a read_committed reader sees of a topic, in order of partition and offset.
+  // For tests. What a read_committed reader sees of a topic, in order of partition and offset, once the markers that
+  // are under way are there.
   [[nodiscard]] std::vector<ports::StoredRecord> committed(const std::string& topic);
   [[nodiscard]] std::size_t open_transactions();
+  // Told of each record at the moment its transaction is committed, from within the call that ends it.
+  void on_commit(std::function<void(const ports::StoredRecord&)> hear) { on_commit_ = std::move(hear); }
   // Time-outs of transactions come that much earlier.
   void pass_time(std::chrono::nanoseconds span);
   // Data loss: everything from `offset` on is gone.
@@ -60,6 +71,7 @@ class FakeEventStreamState {
     ports::StoredRecord record;
     Fate fate = Fate::committed;
     std::string transactional_id;
+    ports::Deadline appended = {};
   };
   struct Partition {
     std::vector<Entry> entries;  // in order of offset; compaction leaves gaps
@@ -69,6 +81,8 @@ class FakeEventStreamState {
     [[nodiscard]] std::int64_t end(ports::Isolation isolation) const {
       return isolation == ports::Isolation::read_committed ? stable_end() : next_offset;
     }
+    // The same for somebody who does not see what was appended after `horizon`.
+    [[nodiscard]] std::int64_t end(ports::Isolation isolation, ports::Deadline horizon) const;
     [[nodiscard]] static bool shows(const Entry& entry, ports::Isolation isolation);
   };
   struct Topic {
@@ -84,15 +98,29 @@ class FakeEventStreamState {
     std::set<PartitionName> touched = {};
   };
 
+  // The end of a transaction on its way to one partition.
+  struct Marker {
+    ports::Deadline due;
+    std::string transactional_id;
+    PartitionName partition;
+    ports::Ending ending;
+  };
+
   // Locks, and first does what time has brought.
   [[nodiscard]] Guard guard();
   [[nodiscard]] ports::Deadline now() { return runtime_.now() + ahead_; }
+  [[nodiscard]] std::chrono::nanoseconds draw_lag();
   [[nodiscard]] Result<Partition*> partition(const std::string& topic, std::int32_t number);
   // Checks all the records, then appends them; the offset of the first.
   [[nodiscard]] Result<std::int64_t> append(std::span<const ports::RecordView> records,
                                             const std::string& transactional_id);
   [[nodiscard]] Result<std::vector<PartitionName>> place(std::span<const ports::RecordView> records);
   void end_transaction(const std::string& transactional_id, ports::Ending ending);
+  void hear_of_commit(const std::string& transactional_id, const ProducerState& producer);
+  void arrive(const Marker& marker);
+  // Every marker under way of this transactional id arrives.
+  void complete(const std::string& transactional_id);
+  void complete_all();
   void compact(Partition& partition);
 
   ports::Runtime& runtime_;
@@ -103,6 +131,8 @@ class FakeEventStreamState {
   std::string identity_;
   std::map<std::string, Topic> topics_;
   std::map<std::string, ProducerState> producers_;  // by transactional id
+  std::vector<Marker> markers_;                     // under way
+  std::function<void(const ports::StoredRecord&)> on_commit_;
   std::map<std::string, std::map<PartitionName, std::int64_t>> positions_;
 };
 

@@ -95,7 +95,11 @@ Result<Rows> FakeSession::execute(std::string_view sql, std::span<const Paramete
   if (static_cast<std::size_t>(std::count(sql.begin(), sql.end(), '?')) != values.size() || values.empty()) {
     return failure(fake_database_error(ErrorCode::statement, "wrong number of parameters"));
   }
-  return inside([&](Lock& lock) { return run(lock, verb, values); });
+  return inside([&](Lock& lock) {
+    auto rows = run(lock, verb, values);
+    transaction_->note_statement();
+    return rows;
+  });
 }
 
 Result<Rows> FakeSession::run(Lock& lock, std::string_view verb, const std::vector<std::string>& values) {

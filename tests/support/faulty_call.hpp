@@ -33,7 +33,7 @@ class Connection final : public Connected {
     if (--users_ == 0 && doomed_) gone = std::move(inner_);
     // `gone` is destroyed after the lock is given back.
   }
-  void lose() { let_go(nullptr); }
+  void lose() { drop(); }
   void drop() override {
     std::shared_ptr<Inner> lingering;
     const bool lingers = process_.world() != nullptr && process_.linger().count() > 0;
@@ -127,7 +127,8 @@ auto make_call(FaultyProcess& process, std::string_view name, Make make, Lose lo
                           process.world() != nullptr && under_way(fault->delay);
   if (!lands_late) {
     Reply reply = make();
-    if (!fault || is(Kind::delay)) {
+    if (is(Kind::late_reply)) process.sleep(fault->delay);
+    if (!fault || is(Kind::delay) || is(Kind::late_reply)) {
       process.yield();
       if (process.killed()) return Answer<Reply>::lost(process.death());
       return reply;

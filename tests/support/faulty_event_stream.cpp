@@ -86,6 +86,7 @@ class FaultyDeliveries final : public ports::Deliveries {
           delivery.first_offset = failure(fault->error);
           break;
         case Fault::Kind::delay:
+        case Fault::Kind::late_reply:
           if (process.world() == nullptr) break;
           return process.later(fault->delay, [self, delivery = std::move(delivery)] { self->deliver(delivery); });
         case Fault::Kind::crash_after:
@@ -156,9 +157,12 @@ class FaultyTransactionalProducer final : public ports::TransactionalProducer {
   ~FaultyTransactionalProducer() override { deliveries_->close(); }
 
   Result<void> initialise(Deadline deadline) override {
-    return call("producer.initialise", Effect::unknown, [&](ports::TransactionalProducer& inner) {
-      return wait_while_busy(process_, deadline, [&] { return inner.initialise(deadline); });
-    });
+    return make_call_that_may_land_late(
+        process_, "producer.initialise", connection_, Lost::reply_only,
+        [&](ports::TransactionalProducer& inner) {
+          return wait_while_busy(process_, deadline, [&] { return inner.initialise(deadline); });
+        },
+        [](ports::TransactionalProducer& inner) { (void)inner.initialise(Deadline::max()); });
   }
   Result<void> begin() override {
     return call("producer.begin", Effect::no, [](ports::TransactionalProducer& inner) { return inner.begin(); });

@@ -7,6 +7,24 @@
 
 namespace write_aside::support {
 
+std::string_view to_string(Fault::Kind kind) {
+  switch (kind) {
+    case Fault::Kind::crash_before:
+      return "crash before";
+    case Fault::Kind::crash_after:
+      return "crash after";
+    case Fault::Kind::fail:
+      return "error";
+    case Fault::Kind::lose_reply:
+      return "reply lost";
+    case Fault::Kind::delay:
+      return "delay";
+    case Fault::Kind::late_reply:
+      return "late reply";
+  }
+  return "?";
+}
+
 FaultyProcess::FaultyProcess(SimulatedProcess& process) : name_(process.name()), process_(&process) {
   process.on_kill([this, exists = std::weak_ptr<bool>(exists_)] {
     if (!exists.expired()) drop_connections();
@@ -34,7 +52,7 @@ std::size_t FaultyProcess::planned() const {
 
 std::vector<std::string> FaultyProcess::steps() const {
   const std::lock_guard lock(mutex_);
-  return steps_;
+  return {steps_.begin(), steps_.end()};
 }
 
 void FaultyProcess::kill() {
@@ -75,7 +93,7 @@ void FaultyProcess::sleep(std::chrono::nanoseconds span) const {
 std::optional<Fault> FaultyProcess::next_step(std::string_view name) {
   const std::lock_guard lock(mutex_);
   const std::size_t step = steps_.size();
-  steps_.emplace_back(name);
+  steps_.push_back(name);
   std::optional<Fault> fault;
   if (const auto planned = faults_.find(step); planned != faults_.end()) {
     fault = std::move(planned->second);
@@ -87,6 +105,7 @@ std::optional<Fault> FaultyProcess::next_step(std::string_view name) {
     named_faults_.erase(named);
     break;
   }
+  if (watcher_) watcher_(name, fault);
   return fault;
 }
 

@@ -41,13 +41,17 @@ struct Fault {
     fail,          // the call is not made and answers with `error`; a COMMIT is then proven to be rolled back
     lose_reply,  // the call is made, and its reply is lost: in doubt, not clean, or an error; a session is lost with it
     delay,       // the call is made after `delay`
+    late_reply,  // the call is made, and its reply comes after `delay`
   };
+  static constexpr std::size_t kind_count = 6;
   Kind kind = Kind::crash_before;
   Error error = {.code = ErrorCode::unreachable, .effect = Effect::no, .message = "a planned fault"};
-  // Of crash_after and lose_reply at "session.commit", "own.commit" and "producer.end", in a World: the request is
-  // under way and takes effect that much later, unless the other side prevents it.
+  // Of crash_after and lose_reply at "session.commit", "own.commit", "producer.initialise" and "producer.end", in a
+  // World: the request is under way and takes effect that much later, unless the other side prevents it.
   std::chrono::nanoseconds delay{0};
 };
+
+[[nodiscard]] std::string_view to_string(Fault::Kind kind);
 
 // Something at the other side of a connection that a process holds.
 class Connected {
@@ -75,12 +79,16 @@ class FaultyProcess {
   void plan_next(std::string name, Fault fault, std::size_t passed = 0);
   // How many planned faults did not come to pass.
   [[nodiscard]] std::size_t planned() const;
+  // Hears of every step, and of what is planned to go wrong at it, which it may change.
+  using Watcher = std::function<void(std::string_view step, std::optional<Fault>& fault)>;
+  void watch(Watcher watcher) { watcher_ = std::move(watcher); }
   // The names of the steps made so far. The refused calls of a killed process are not among them.
   [[nodiscard]] std::vector<std::string> steps() const;
 
   void kill();
   [[nodiscard]] bool killed() const;
-  // When the process is killed, the other side notices that much later; until then its locks stay. In a World only.
+  // When the process is killed or a connection lost, the other side notices that much later; until then its locks
+  // stay. In a World only.
   void set_linger(std::chrono::nanoseconds linger) { linger_ = linger; }
 
   [[nodiscard]] std::shared_ptr<ports::Database> decorate(std::shared_ptr<ports::Database> database);
@@ -90,7 +98,7 @@ class FaultyProcess {
   [[nodiscard]] World* world() const { return process_ != nullptr ? &process_->world() : nullptr; }
   void yield() const;
   void sleep(std::chrono::nanoseconds span) const;
-  // Counts a step and says what goes wrong at it.
+  // Counts a step and says what goes wrong at it. The name is a literal.
   [[nodiscard]] std::optional<Fault> next_step(std::string_view name);
   // Runs `action` after `delay`, whatever becomes of the process. In a World only.
   void later(std::chrono::nanoseconds delay, std::function<void()> action);
@@ -112,7 +120,8 @@ class FaultyProcess {
   std::shared_ptr<bool> exists_ = std::make_shared<bool>(true);  // the process may be killed after this object is gone
   mutable std::mutex mutex_;                                     // never held while a fiber may give way
   bool killed_ = false;
-  std::vector<std::string> steps_;
+  std::vector<std::string_view> steps_;
+  Watcher watcher_;
   std::map<std::size_t, Fault> faults_;
   std::vector<NamedFault> named_faults_;
   std::vector<Connected*> connections_;

@@ -98,14 +98,7 @@ void* FiberStack::bottom() const { return static_cast<std::byte*>(mapping_) + gu
 std::size_t FiberStack::size() const { return stack_bytes; }
 
 Fiber::Fiber(std::function<void()> body) : body_(std::move(body)), stack_(std::make_unique<FiberStack>()) {
-  ::getcontext(&own_);
-  own_.uc_stack.ss_sp = stack_->bottom();
-  own_.uc_stack.ss_size = stack_->size();
-  own_.uc_link = nullptr;
-  // makecontext passes ints; a pointer takes two of them.
-  const auto address = reinterpret_cast<std::uintptr_t>(this);
-  ::makecontext(&own_, reinterpret_cast<void (*)()>(&Fiber::enter), 2, static_cast<unsigned int>(address >> 32),
-                static_cast<unsigned int>(address));
+  make_context();
 #if defined(WRITE_ASIDE_TSAN)
   own_shadow_ = __tsan_create_fiber(0);
 #endif
@@ -117,10 +110,82 @@ Fiber::~Fiber() { __tsan_destroy_fiber(own_shadow_); }
 Fiber::~Fiber() = default;
 #endif
 
+#if defined(__x86_64__)
+
+// write_aside_switch_stack(from, to) keeps its caller's registers on its stack, notes the top of that in *from, and goes
+// on where `to` was left. A new fiber is left at write_aside_fiber_begin.
+extern "C" void write_aside_switch_stack(void** from, void* to);
+extern "C" void write_aside_fiber_begin();
+asm(R"(
+.text
+.p2align 4
+.type write_aside_switch_stack,@function
+write_aside_switch_stack:
+  .cfi_startproc
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  retq
+  .cfi_endproc
+.size write_aside_switch_stack,.-write_aside_switch_stack
+.p2align 4
+.type write_aside_fiber_begin,@function
+write_aside_fiber_begin:
+  .cfi_startproc
+  .cfi_undefined rip
+  movq %r12, %rdi
+  callq *%r13
+  ud2
+  .cfi_endproc
+.size write_aside_fiber_begin,.-write_aside_fiber_begin
+)");
+
+void Fiber::enter(Fiber* fiber) { fiber->run(); }
+
+void Fiber::switch_context(Context& from, Context& to) { write_aside_switch_stack(&from, to); }
+
+void Fiber::make_context() {
+  const auto word = [](auto pointer) { return reinterpret_cast<std::uintptr_t>(pointer); };
+  // In the order in which they are taken off; the last two give the stack the alignment that a call expects.
+  const std::array<std::uintptr_t, 9> frame{0, 0, word(&Fiber::enter), word(this), 0, 0, word(&write_aside_fiber_begin),
+                                            0, 0};
+  std::byte* top = static_cast<std::byte*>(stack_->bottom()) + stack_->size() - sizeof(frame);
+  std::memcpy(top, frame.data(), sizeof(frame));
+  own_ = top;
+}
+
+#else
+
 void Fiber::enter(unsigned int high, unsigned int low) {
   const std::uintptr_t address = (std::uintptr_t{high} << 32) | low;
   reinterpret_cast<Fiber*>(address)->run();
 }
+
+void Fiber::switch_context(Context& from, Context& to) { ::swapcontext(&from, &to); }
+
+void Fiber::make_context() {
+  ::getcontext(&own_);
+  own_.uc_stack.ss_sp = stack_->bottom();
+  own_.uc_stack.ss_size = stack_->size();
+  own_.uc_link = nullptr;
+  // makecontext passes ints; a pointer takes two of them.
+  const auto address = reinterpret_cast<std::uintptr_t>(this);
+  ::makecontext(&own_, reinterpret_cast<void (*)()>(&Fiber::enter), 2, static_cast<unsigned int>(address >> 32),
+                static_cast<unsigned int>(address));
+}
+
+#endif
 
 void Fiber::run() {
 #if defined(WRITE_ASIDE_ASAN)
@@ -140,7 +205,7 @@ void Fiber::resume() {
   resumer_shadow_ = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(own_shadow_, 0);
 #endif
-  ::swapcontext(&resumer_, &own_);
+  switch_context(resumer_, own_);
 #if defined(WRITE_ASIDE_ASAN)
   __sanitizer_finish_switch_fiber(resumer_shadow_, nullptr, nullptr);
 #endif
@@ -156,7 +221,7 @@ void Fiber::switch_to_resumer([[maybe_unused]] bool for_ever) {
 #elif defined(WRITE_ASIDE_TSAN)
   __tsan_switch_to_fiber(resumer_shadow_, 0);
 #endif
-  ::swapcontext(&own_, &resumer_);
+  switch_context(own_, resumer_);
 #if defined(WRITE_ASIDE_ASAN)
   __sanitizer_finish_switch_fiber(own_shadow_, &resumer_bottom_, &resumer_size_);
 #endif

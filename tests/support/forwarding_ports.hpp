@@ -45,6 +45,33 @@ class ForwardingOwnTransaction : public ports::OwnTransaction {
   std::unique_ptr<ports::OwnTransaction> inner_;
 };
 
+class ForwardingSession : public ports::Session {
+ public:
+  explicit ForwardingSession(std::unique_ptr<ports::Session> inner) : inner_(std::move(inner)) {}
+
+  Result<void> begin(ports::Deadline deadline) override { return inner_->begin(deadline); }
+  Result<Rows> execute(std::string_view sql, std::span<const Parameter> parameters) override {
+    return inner_->execute(sql, parameters);
+  }
+  Result<void> savepoint(int depth) override { return inner_->savepoint(depth); }
+  Result<void> rollback_to_savepoint(int depth) override { return inner_->rollback_to_savepoint(depth); }
+  Result<void> release_savepoint(int depth) override { return inner_->release_savepoint(depth); }
+  Result<std::optional<std::string>> progress(std::string_view source) override { return inner_->progress(source); }
+  Result<bool> advance(std::string_view source, std::optional<std::string_view> expected,
+                       std::string_view position) override {
+    return inner_->advance(source, expected, position);
+  }
+  void send_journal(const ports::JournalEntry& entry) override { inner_->send_journal(entry); }
+  Result<ports::JournalReply> receive_journal() override { return inner_->receive_journal(); }
+  ports::CommitReply commit(ports::Deadline deadline) override { return inner_->commit(deadline); }
+  Result<void> rollback() override { return inner_->rollback(); }
+  std::string identity() const override { return inner_->identity(); }
+  std::string database_id() const override { return inner_->database_id(); }
+
+ private:
+  std::unique_ptr<ports::Session> inner_;
+};
+
 class ForwardingDatabase : public ports::Database {
  public:
   explicit ForwardingDatabase(std::shared_ptr<ports::Database> inner) : inner_(std::move(inner)) {}

@@ -235,6 +235,66 @@ TEST_F(FaultyPorts, DelaysACallInSimulatedTime) {
   });
 }
 
+TEST_F(FaultyPorts, MakesACallAtOnceWhoseReplyIsLate) {
+  play([&] {
+    Party party(*this, "a");
+    party.process.plan_next("session.commit", {.kind = Kind::late_reply, .delay = 7s});
+    auto session = begin(party);
+    put(*session, "k", "v").value();
+    const TimePoint before = world_.now();
+    auto watcher = world_.outside().start_thread("watcher", [&] {
+      world_.sleep(1s);
+      EXPECT_TRUE(database_state_->has_user_row("k"));
+    });
+    EXPECT_EQ(session->commit(soon()).state, State::committed);
+    EXPECT_EQ(world_.now(), before + 7s);
+  });
+}
+
+TEST_F(FaultyPorts, LetsTheServerNoticeALostConnectionLater) {
+  play([&] {
+    Party party(*this, "a");
+    party.process.set_linger(2s);
+    party.process.plan_next("session.execute", {.kind = Kind::lose_reply});
+    auto session = begin(party);
+    EXPECT_FALSE(put(*session, "k", "v"));
+    EXPECT_EQ(database_state_->open_transactions(), 1u);
+    EXPECT_EQ(session->commit(soon()).state, State::in_doubt) << "nothing is sent on it any more";
+    world_.sleep(3s);
+    EXPECT_EQ(database_state_->open_transactions(), 0u);
+  });
+  EXPECT_EQ(database_state_->user_rows(), Texts{});
+}
+
+TEST_F(FaultyPorts, LetsAWatcherChangeWhatGoesWrong) {
+  play([&] {
+    Party party(*this, "a");
+    party.process.watch([](std::string_view step, std::optional<Fault>& fault) {
+      if (step == "session.commit") fault = Fault{.kind = Kind::fail};
+    });
+    auto session = begin(party);
+    EXPECT_EQ(session->commit(soon()).state, State::aborted);
+  });
+}
+
+TEST_F(FaultyPorts, ARestartOfTheDatabaseRollsBackWhatIsOpenAndEndsEverySession) {
+  play([&] {
+    Party party(*this, "a");
+    auto session = begin(party);
+    put(*session, "k", "v").value();
+    auto own = party.database->own_transaction(soon()).value();
+    (void)own->lock_lane(0).value();
+    database_state_->restart();
+    EXPECT_EQ(database_state_->open_transactions(), 0u);
+    EXPECT_EQ(session->commit(soon()).state, State::in_doubt);
+    EXPECT_EQ(own->commit().state, State::aborted);
+    auto next = begin(party);
+    put(*next, "k", "w").value();
+    EXPECT_EQ(next->commit(soon()).state, State::committed);
+  });
+  EXPECT_EQ(database_state_->user_rows(), (Texts{{"k", "w"}}));
+}
+
 TEST_F(FaultyPorts, WaitsForARowLockInSimulatedTime) {
   play([&] {
     Party first(*this, "a");
@@ -282,6 +342,21 @@ TEST_F(FaultyPorts, LosesTheReplyToAnEndThatTookEffect) {
     EXPECT_TRUE(report.error.has_value());
   });
   EXPECT_EQ(stream_state_->committed("t").size(), 1u);
+}
+
+TEST_F(FaultyPorts, FencesLateWhatWasBegunMeanwhile) {
+  play([&] {
+    Party dead(*this, "a");
+    dead.process.plan_next("producer.initialise", {.kind = Kind::crash_after, .delay = 3s});
+    auto late = dead.stream->transactional_producer("id", 60s, acknowledgements_).value();
+    EXPECT_FALSE(late->initialise(soon()));
+    Party next(*this, "b");
+    auto producer = stage(next);
+    world_.sleep(5s);
+    EXPECT_FALSE(producer->end(ports::Ending::commit, soon()).clean);
+  });
+  EXPECT_EQ(stream_state_->committed("t").size(), 0u);
+  EXPECT_EQ(stream_state_->open_transactions(), 0u);
 }
 
 TEST_F(FaultyPorts, CannotEndLateWhatWasFencedMeanwhile) {

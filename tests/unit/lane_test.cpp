@@ -461,6 +461,29 @@ TEST_F(LaneTest, W_AnAdoptionThatChangedNothingIsNoMember) {
   EXPECT_EQ(step(), Step::Kind::commit);
 }
 
+TEST_F(LaneTest, W_WithStrictOrderNothingIsAdoptedBehindAMemberWhoseCommitWasNotSent) {
+  limits.strict_order = true;
+  Lane strict{5, limits};
+  strict.open(7, "me", std::nullopt, 0, {});
+  strict.begun(now);
+  const MemberPointer member = strict.join(publication(), 10, now);
+  strict.produced({member}, true, 1);
+  strict.delivered(1, true, 0);
+  EXPECT_FALSE(strict.may_adopt(now)) << "the INSERT of its journal row may be still to come";
+  strict.commit_sent(*member);
+  EXPECT_TRUE(strict.may_adopt(now));
+  voted();
+  EXPECT_TRUE(lane.may_adopt(now)) << "without strict_order it does not matter";
+}
+
+TEST_F(LaneTest, W_NobodyJoinsWhatIsHeldBackForAnAdoption) {
+  lane.hold_back(true);
+  EXPECT_FALSE(lane.may_join(now));
+  EXPECT_TRUE(lane.may_adopt(now));
+  lane.hold_back(false);
+  EXPECT_TRUE(lane.may_join(now));
+}
+
 TEST_F(LaneTest, AbortsAStreamTransactionThatNobodyIsIn) {
   const MemberPointer member = voted();
   lane.aborted(member);
