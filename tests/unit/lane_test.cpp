@@ -468,7 +468,7 @@ TEST_F(LaneTest, W_WithStrictOrderNothingIsAdoptedBehindAMemberWhoseCommitWasNot
   strict.begun(now);
   const MemberPointer member = strict.join(publication(), 10, now);
   strict.produced({member}, true, 1);
-  strict.delivered(1, true, 0);
+  strict.delivered(1, true, 0, now);
   EXPECT_FALSE(strict.may_adopt(now)) << "the INSERT of its journal row may be still to come";
   strict.commit_sent(*member);
   EXPECT_TRUE(strict.may_adopt(now));
