@@ -13,12 +13,13 @@ struct Meaning {
   const char* remedy;
 };
 
+constexpr std::string_view grant = "; grant ";
 constexpr const char* look_at_network = "check the address and that the broker is up";
 constexpr const char* try_again = "it may be tried again";
-constexpr const char* grant_topic = "grant Describe, Read and Write on the topic";
+constexpr const char* grant_topic = "grant Read and Write on the topic";
 constexpr const char* grant_cluster = "grant the right on the cluster";
-constexpr const char* grant_group = "grant Describe and Read on the consumer group";
-constexpr const char* grant_id = "grant Describe and Write on the transactional id";
+constexpr const char* grant_group = "grant Read on the consumer group";
+constexpr const char* grant_id = "grant Write on the transactional id";
 constexpr const char* check_credentials = "check sasl.username, sasl.password and sasl.mechanism";
 constexpr const char* another_producer = "another producer has taken the transactional id; initialise a new instance";
 constexpr const char* make_smaller = "make the event smaller, or raise max.message.bytes of the topic";
@@ -89,6 +90,13 @@ Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_v
     error.retriable = known->retriable;
     error.message += std::string("; ") + known->remedy;
   }
+  return error;
+}
+
+Error naming_right(Error error, std::string_view right) {
+  const std::size_t remedy = error.message.rfind(grant);
+  if (error.code != ErrorCode::not_authorised || remedy == std::string::npos) return error;
+  error.message.replace(remedy, std::string::npos, std::string(grant) + std::string(right));
   return error;
 }
 

@@ -144,6 +144,10 @@ Result<void> Sender::check(const ports::RecordView& record) {
   if (size_of(record) > limit || framed_size_of(record) > limit + Store::framing_bytes) {
     return failure(too_large(record, limit));
   }
+  if (store_->topics().is_denied(record.topic)) {
+    const std::string what = "publish to topic '" + std::string(record.topic) + "' failed";
+    return failure(naming_right(kafka_error(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, what), write_on_topic));
+  }
   const auto known = store_->known_topic(record.topic);
   if (!known) return failure(known);
   if (known->batch_bytes_max > 0 && framed_size_of(record) > static_cast<std::size_t>(known->batch_bytes_max)) {
@@ -240,6 +244,8 @@ void Sender::request_sent(std::int16_t api_key) {
 void Sender::acknowledged(const rd_kafka_message_t& record, const Client& client) {
   if (!giving) acknowledgements_.acknowledged(record, client);
 }
+
+void Sender::denied(const std::string& topic) { store_->topics().deny(topic); }
 
 void Sender::released(const rd_kafka_message_t& record) { room_.give_back(1, static_cast<std::int64_t>(record.len)); }
 

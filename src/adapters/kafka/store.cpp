@@ -105,8 +105,8 @@ Result<void> Store::check_brokers(const std::vector<std::int32_t>& brokers, port
     if (!settings) {
       if (settings.error().code == ErrorCode::not_authorised) {
         settings.error().message +=
-            ": DescribeConfigs, with which the brokers' version is checked; or vouch for it yourself with "
-            "check_brokers";
+            ", with which the brokers' version is checked; or vouch for it yourself with check_brokers = false (the "
+            "program's property write-aside.check.brokers)";
       }
       return failure(std::move(settings));
     }
