@@ -1,4 +1,5 @@
-"""What tests have in common that run the program against servers of their own."""
+"""What tests have in common that run the program against servers of their own. Import it after
+servers.environment.enter()."""
 
 import argparse
 import json
@@ -9,9 +10,13 @@ import sys
 import tempfile
 import time
 import unittest
+import uuid
+
+import psycopg
 
 SECONDS_MAX = 20  # a mistake is said within this time
 PROGRAM_SECONDS_MAX = 120
+POSTGRESQL, KAFKA = "WRITE_ASIDE_TEST_POSTGRESQL", "WRITE_ASIDE_TEST_KAFKA"
 
 
 class ProgramCase(unittest.TestCase):
@@ -28,14 +33,51 @@ class ProgramCase(unittest.TestCase):
         self.database = f"sqlite:{self.folder / 'shop.db'}"
         self.placeholders = "?, ?"
 
-    def run_program(self, *arguments, properties=None):
+    def use_postgresql(self):
+        """A database on the server that the tests share, instead of SQLite's."""
+        server = os.environ.get(POSTGRESQL)
+        if not server:
+            self.fail(f"{POSTGRESQL} is not set: run this under tools/servers")
+        name = f"own_{uuid.uuid4().hex[:10]}"
+        self.database = f"{server.rpartition('/')[0]}/{name}"
+        self.placeholders = "$1, $2"
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+
+        def drop():
+            with psycopg.connect(server, autocommit=True) as connection:
+                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+        self.addCleanup(drop)
+        self.query("CREATE TABLE orders (id integer PRIMARY KEY, state text)")
+
+    def query(self, statement):
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def start_program(self, *arguments, properties=None):
         file = self.folder / "stream.properties"
         file.write_text("".join(f"{name} = {value}\n" for name, value in (properties or self.properties).items()))
         environment = {**os.environ, "WRITE_ASIDE_DATABASE": self.database,
                        "WRITE_ASIDE_STREAM": f"kafka://{self.address}"}
+        process = subprocess.Popen([self.program, "--stream-config", file, *map(str, arguments)], env=environment,
+                                   cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(self.end, process)
+        return process
+
+    @staticmethod
+    def end(process):
+        process.kill()
+        process.communicate()
+
+    def finish(self, process):
+        out, err = process.communicate(timeout=PROGRAM_SECONDS_MAX)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def run_program(self, *arguments, properties=None):
         began = time.monotonic()
-        done = subprocess.run([self.program, "--stream-config", file, *map(str, arguments)], env=environment,
-                              cwd=self.folder, capture_output=True, text=True, timeout=PROGRAM_SECONDS_MAX)
+        done = self.finish(self.start_program(*arguments, properties=properties))
         self.seconds = time.monotonic() - began
         return done
 
