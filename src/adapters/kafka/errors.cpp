@@ -15,6 +15,7 @@ struct Meaning {
 
 constexpr std::string_view grant = "; grant ";
 constexpr const char* look_at_network = "check the address and that the broker is up";
+constexpr const char* never_acknowledged = "it was not acknowledged in time; check that the broker is up";
 constexpr const char* try_again = "it may be tried again";
 constexpr const char* grant_topic = "grant Read and Write on the topic";
 constexpr const char* grant_cluster = "grant the right on the cluster";
@@ -40,6 +41,8 @@ constexpr auto meanings = std::to_array<Meaning>({
     {RD_KAFKA_RESP_ERR__TIMED_OUT, ErrorCode::timeout, true, look_at_network},
     {RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE, ErrorCode::timeout, true, look_at_network},
     {RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, ErrorCode::timeout, true, look_at_network},
+    {RD_KAFKA_RESP_ERR__PURGE_QUEUE, ErrorCode::timeout, true, never_acknowledged},
+    {RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, ErrorCode::timeout, true, never_acknowledged},
     {RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, ErrorCode::timeout, true, try_again},
     {RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, ErrorCode::busy, true, "a transaction of this id is just ending"},
     {RD_KAFKA_RESP_ERR__QUEUE_FULL, ErrorCode::busy, true, "raise queue.buffering.max.messages, or publish slower"},
