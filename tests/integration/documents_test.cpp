@@ -1,7 +1,6 @@
 // Goal: what the documents say about the code exists. Method: read them as text and look everything up.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cctype>
 #include <filesystem>
 #include <fstream>
@@ -86,11 +85,8 @@ TEST(Documents, NameOnlyTestsThatExist) {
     const std::string declared = name.substr(0, dot) + ',' + name.substr(dot + 1) + ")";
     EXPECT_NE(sources.find(declared), std::string::npos) << document << " names the test " << name;
   }
-  for (const auto& [name, document] : find_all("`integration/Kafka([A-Z]\\w+)`")) {
-    std::string stem = name;
-    std::transform(stem.begin(), stem.end(), stem.begin(), [](unsigned char c) { return std::tolower(c); });
-    EXPECT_TRUE(fs::exists(root / "tests/integration" / ("kafka_" + stem + "_test.py")))
-        << document << " names the test integration/Kafka" << name;
+  for (const auto& [name, document] : find_all("`integration/([A-Z]\\w+)`")) {
+    EXPECT_NE(sources.find(name + ":"), std::string::npos) << document << " names the test integration/" << name;
   }
   for (const auto& [name, document] : find_all("`crash/([A-Z]\\w+)`")) {
     EXPECT_NE(sources.find("write_aside_add_campaign(" + name + "crash"), std::string::npos)

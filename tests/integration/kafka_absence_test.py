@@ -9,10 +9,8 @@ import collections
 import os
 import pathlib
 import signal
-import subprocess
 import sys
 import time
-import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import servers.environment  # noqa: E402
@@ -20,15 +18,13 @@ import servers.environment  # noqa: E402
 servers.environment.enter()
 
 from integration.program_case import ProgramCase, main  # noqa: E402
+from integration.trier import THREADS, Trier  # noqa: E402
 from servers.kafka import Kafka  # noqa: E402
-from servers.process import wait_until  # noqa: E402
 
 ABSENCE_SECONDS = float(os.environ.get("WRITE_ASIDE_ABSENCE_SECONDS", 20))
-THREADS = 16
 LEVELS = ("exactly_once", "at_least_once")
 # A place in a batch (2 s) and the acknowledgements (10 s), by default; the rest is for a busy machine.
 UNIT_SECONDS_MAX = 17
-BACK_SECONDS_MAX = 30
 # The events of the units under way, 100 kB each, and what librdkafka keeps of them. Seen: 3 MB.
 GROWTH_BYTES_MAX = 20 << 20
 # In the second half of an absence of minutes, when the queues are as full as they may be.
@@ -36,42 +32,7 @@ LATE_GROWTH_BYTES_MAX = 5 << 20
 PROCESSOR_SHARE_MAX = 0.5  # of one processor, while there is nothing to do but to try again
 
 
-class Trier:
-    def __init__(self, case, level):
-        self.level = level
-        self.topic = f"orders-{level.replace('_', '-')}-{uuid.uuid4().hex[:8]}"
-        self.log = case.folder / f"{level}.log"
-        self.log.touch()
-        case.must("init", "--topic", f"{self.topic}:2")
-        command = [case.trier, case.database, f"kafka://{case.address}", self.topic, THREADS, level, self.log]
-        self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True)
-        case.addCleanup(case.end, self.process)
-        self.memory = []
-
-    def outcomes(self, skip=0):
-        """(order, state, seconds, message) of each unit that is over."""
-        lines = [line.split(" ", 3) for line in self.log.read_text().splitlines()[skip:]]
-        return [(int(order), state, int(milliseconds) / 1000, message) for order, state, milliseconds, message in lines]
-
-    def count(self, state):
-        return sum(outcome[1] == state for outcome in self.outcomes())
-
-    def processor_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def measure(self):
-        pages = int(pathlib.Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        self.memory.append(pages * os.sysconf("SC_PAGE_SIZE"))
-
-
 class KafkaAbsence(ProgramCase):
-    def setUp(self):
-        super().setUp()
-        self.use_postgresql()
-        self.trier = self.program.with_name("keep_trying")
-
     def start_triers(self, settings):
         cluster = Kafka(starts_quickly=True, settings=settings)
         self.addCleanup(cluster.stop)
@@ -83,16 +44,11 @@ class KafkaAbsence(ProgramCase):
     def trier_of(self, level):
         # Each has a database of its own: the orders are numbered in each.
         self.use_postgresql()
-        trier = Trier(self, level)
-        trier.database = self.database
-        return trier
+        return Trier(self, level)
 
     def await_commits(self, count):
         for trier in self.triers:
-            goal = trier.count("committed") + count
-            wait_until(lambda: trier.count("committed") >= goal or trier.process.poll() is not None, BACK_SECONDS_MAX,
-                       f"{trier.level}: no commits")
-            self.assertIsNone(trier.process.poll(), trier.level)
+            trier.await_commits(count)
 
     def measure(self, seconds):
         end = time.monotonic() + seconds
@@ -133,8 +89,7 @@ class KafkaAbsence(ProgramCase):
         middle = len(trier.memory) // 2
         if ABSENCE_SECONDS >= 120:
             self.assertLess(max(trier.memory[middle:]) - max(trier.memory[:middle]), LATE_GROWTH_BYTES_MAX)
-        out, err = trier.process.communicate("")
-        self.assertEqual(trier.process.returncode, 0, err)
+        trier.finish()
         self.database = trier.database
         committed = {order for order, state, _, _ in trier.outcomes() if state == "committed"}
         self.assertEqual({order for order, in self.query("SELECT id FROM orders")}, committed)

@@ -33,9 +33,8 @@ class ProgramCase(unittest.TestCase):
         self.database = f"sqlite:{self.folder / 'shop.db'}"
         self.placeholders = "?, ?"
 
-    def use_postgresql(self):
-        """A database on the server that the tests share, instead of SQLite's."""
-        server = os.environ.get(POSTGRESQL)
+    def use_postgresql(self, server=os.environ.get(POSTGRESQL)):
+        """A database there, instead of SQLite's; by default on the server that the tests share."""
         if not server:
             self.fail(f"{POSTGRESQL} is not set: run this under tools/servers")
         name = f"own_{uuid.uuid4().hex[:10]}"
