@@ -180,6 +180,21 @@ TEST_F(Operating, VerifyJudgesNothingLostByOneTopicAlone) {
   EXPECT_NE(Json::parse(part.out)["note"], "");
 }
 
+TEST_F(Operating, VerifyReadsTheTopicsThatTheInputNames) {
+  ASSERT_EQ(run({"init", "--topic", "orders:2", "--topic", "stock:1", "--topic", "strangers:1"}).status, 0);
+  write_file("in.jsonl",
+             R"({"events":[{"topic":"orders","type":"a","value":1},{"topic":"stock","type":"a","value":1}]})");
+  ASSERT_EQ(run({"apply", "in.jsonl"}).status, 0);
+  EXPECT_EQ(Json::parse(run({"verify", "--json"}).out)["topics"], 3);
+  const Json named = Json::parse(run({"verify", "in.jsonl", "--json"}).out);
+  EXPECT_EQ(named["topics"], 2);
+  EXPECT_EQ(named["note"], "");
+  const Json chosen = Json::parse(run({"verify", "in.jsonl", "--topic", "orders", "--topic", "stock", "--json"}).out);
+  EXPECT_EQ(chosen["note"], "") << "all that it names are among them";
+  ASSERT_EQ(query("shop.events", "delete from record where headers like '%ce_type%'"), "");
+  EXPECT_EQ(Json::parse(run({"verify", "in.jsonl", "--json"}).out)["lost"], 1);
+}
+
 TEST_F(Operating, VerifyFindsEventsThatTheDatabaseNeverCommitted) {
   initialise();
   ASSERT_EQ(run({"apply", "--source", "s"}, unit(1) + unit(2)).status, 0);
