@@ -242,6 +242,10 @@ void Sender::request_sent(std::int16_t api_key) {
 }
 
 void Sender::acknowledged(const rd_kafka_message_t& record, const Client& client) {
+  // The topic's limit was lowered since we asked.
+  if (record.err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && record.rkt != nullptr) {
+    store_->topics().forget(rd_kafka_topic_name(record.rkt));
+  }
   if (!giving) acknowledgements_.acknowledged(record, client);
 }
 

@@ -146,6 +146,8 @@ Result<std::optional<ports::TopicInfo>> Store::topic(const std::string& name, po
   if (!settings) return failure(std::move(settings));
   const auto found = settings->find(name);
   if (found == settings->end()) return std::optional<ports::TopicInfo>{};  // deleted meanwhile
+  // Without its limits a batch may be larger than the topic takes, though none of its records is.
+  if (!found->second) return failure(found->second);
   return remember(**layout, found->second);
 }
 
