@@ -7,6 +7,7 @@ servers that the tests share.
 import contextlib
 import os
 import pathlib
+import re
 import sys
 import time
 import uuid
@@ -17,9 +18,10 @@ import servers.environment  # noqa: E402
 servers.environment.enter()
 
 import confluent_kafka  # noqa: E402
+import psycopg  # noqa: E402
 from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 
-from integration.program_case import KAFKA, ProgramCase, main  # noqa: E402
+from integration.program_case import KAFKA, POSTGRESQL, ProgramCase, main  # noqa: E402
 from servers.kafka import TOO_OLD, Kafka  # noqa: E402
 from servers.process import wait_until  # noqa: E402
 
@@ -91,6 +93,34 @@ class KafkaSetups(ProgramCase):
         self.must("resolve", "--lane", 0, "--yes")
         self.must("apply", more)
         self.assert_all_is_there_once(range(5))
+
+    def test_halts_when_the_database_is_an_older_backup_and_goes_on_at_the_operators_word(self):
+        self.init(lanes=1)
+        self.must("apply", self.write_units(self.topic, [1]))
+        name = self.database.rpartition("/")[2]
+        with psycopg.connect(os.environ[POSTGRESQL], autocommit=True) as server:
+            server.execute(f"CREATE DATABASE {name}_backup TEMPLATE {name}")
+            self.must("apply", self.write_units(self.topic, [2], "lost.jsonl"))
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            server.execute(f"ALTER DATABASE {name}_backup RENAME TO {name}")
+        more = self.write_units(self.topic, [3], "more.jsonl")
+        self.assert_refused(self.run_program("apply", "--quiet", more), 3, "restored from a backup")
+        self.assertEqual(self.rows(), 1)
+        told = self.run_program("status")
+        self.assertEqual(told.returncode, 3)
+        self.assertIn("restored from a backup", told.stdout)
+        shown = self.run_program("resolve").stdout
+        batch = re.search(r"the ledger knows batch (\d+\.\d+)", shown)[1]
+        self.assertIn("--settled", shown)
+        word = "resolve", "--lane", 0, "--settled", batch
+        self.assertIn("dry run", self.run_program(*word).stdout)
+        self.assertEqual(self.run_program("status").returncode, 3, "a dry run changes nothing")
+        self.must(*word, "--yes")
+        self.must("apply", more)
+        self.assertEqual(self.query("SELECT id FROM orders ORDER BY id"), [(1,), (3,)])
+        self.assertEqual(sorted(self.tailed(self.topic)), ["1", "2", "3"], "what was lost stays in the stream")
+        self.assertEqual(self.run_program("verify", "--topic", self.topic).returncode, 0,
+                         "of a source that the database knows nothing of, nothing is said")
 
     def test_an_event_that_is_too_large_for_the_topic_harms_its_own_unit_alone(self):
         self.make_topic({"max.message.bytes": "2000"})
