@@ -161,6 +161,13 @@ class KafkaRights(ProgramCase):
         self.assert_refused(refused, 4, f"grant {operation} on the {kind}", name)
         self.assertEqual(self.rows(), order - 1)
 
+    def test_a_newer_librdkafka_says_as_much(self):
+        self.grant([right for right in self.rights_of_a_service() if right != ("each topic of events", "Write")])
+        refused = self.run_program("apply", "--quiet", self.write_units(self.topic, [1]),
+                                   preload=servers.environment.newer_librdkafka())
+        self.assert_refused(refused, 4, "grant Write on the topic", self.topic)
+        self.assertEqual(self.rows(), 0)
+
     def test_those_of_init_are_named(self):
         self.topic += "-more"
         self.grant(self.rights_of_a_service())

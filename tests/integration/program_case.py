@@ -55,11 +55,13 @@ class ProgramCase(unittest.TestCase):
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
-    def start_program(self, *arguments, properties=None):
+    def start_program(self, *arguments, properties=None, preload=None):
         file = self.folder / "stream.properties"
         file.write_text("".join(f"{name} = {value}\n" for name, value in (properties or self.properties).items()))
         environment = {**os.environ, "WRITE_ASIDE_DATABASE": self.database,
                        "WRITE_ASIDE_STREAM": f"kafka://{self.address}"}
+        if preload:
+            environment["LD_PRELOAD"] = str(preload)
         process = subprocess.Popen([self.program, "--stream-config", file, *map(str, arguments)], env=environment,
                                    cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.addCleanup(self.end, process)
@@ -74,9 +76,9 @@ class ProgramCase(unittest.TestCase):
         out, err = process.communicate(timeout=PROGRAM_SECONDS_MAX)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def run_program(self, *arguments, properties=None):
+    def run_program(self, *arguments, **how):
         began = time.monotonic()
-        done = self.finish(self.start_program(*arguments, properties=properties))
+        done = self.finish(self.start_program(*arguments, **how))
         self.seconds = time.monotonic() - began
         return done
 
