@@ -293,9 +293,10 @@ TEST_F(ApplyingWithWorkers, AreAddedUpByStatusAndJudgedByVerifyBeforeTheirEnd) {
   const Json whole = Json::parse(run({"verify", "in.jsonl", "--json"}).out);
   EXPECT_EQ(whole["note"], "");
   EXPECT_EQ(whole["ok"], true) << whole;
-  ASSERT_EQ(query("shop.events", "delete from record where cast(value as text) like '{_id_:1}'"), "");
+  remove_stream();
+  ASSERT_EQ(run({"init", "--topic", "orders:2"}).status, 0);
   const Json lossy = Json::parse(run({"verify", "in.jsonl", "--json"}).out);
-  EXPECT_EQ(lossy["lost"], 1) << lossy;
+  EXPECT_EQ(std::to_string(lossy["lost"].get<int>()), rows()) << lossy;
   write_file("in.jsonl", keyed(2, 3'001));
   EXPECT_EQ(run({"verify", "in.jsonl"}).status, 2) << "another input";
 }
