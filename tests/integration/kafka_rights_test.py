@@ -159,6 +159,9 @@ class KafkaRights(ProgramCase):
         refused = self.run_program("apply", "--quiet", units)
         name = self.topic if resource.startswith("each") else "" if kind == "cluster" else self.database_id
         self.assert_refused(refused, 4, f"grant {operation} on the {kind}", name)
+        if operation == "Write" and kind == "topic" and name == self.topic:
+            other = self.run_program("apply", "--quiet", units, "--guarantee", "at_least_once", "--source", "other")
+            self.assert_refused(other, 4, "grant Write on the topic", name)
         self.assertEqual(self.rows(), order - 1)
 
     def test_a_newer_librdkafka_says_as_much(self):
