@@ -105,6 +105,7 @@ TEST_F(KafkaProducers, TellTheTransactionalIdThatAnotherTook) {
   const ports::EndReport report = older->end(ports::Ending::commit, soon());
   ASSERT_TRUE(report.error.has_value());
   EXPECT_EQ(report.error->code, ErrorCode::fenced);
+  EXPECT_TRUE(report.error->retriable) << "with a new instance";
   EXPECT_NE(report.error->message.find(name_("a")), std::string::npos) << report.error->message;
 }
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::int16_t end_transaction_key = 26;  // EndTxn in Kafka's protocol
 constexpr std::chrono::milliseconds topic_patience{2'000};
+constexpr int in_flight_patience_ms = 250;
 constexpr std::size_t record_framing_bytes = 70;
 constexpr std::size_t header_framing_bytes = 10;
 
@@ -114,6 +115,11 @@ Sender::~Sender() {
   acknowledgements_.silence();
   topics_.clear();
   if (client_ == nullptr) return;
+  // librdkafka (up to 2.13 at least) frees the words of a transaction's error when it is destroyed, and again when another
+  // error of a record that is in flight comes just then: the process would crash. So those are waited for, as long as a
+  // broker that is there takes to answer.
+  static_cast<void>(rd_kafka_purge(client_->get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_NON_BLOCKING));
+  static_cast<void>(rd_kafka_flush(client_->get(), in_flight_patience_ms));
   // Without it librdkafka would wait for records that are on their way.
   static_cast<void>(rd_kafka_purge(client_->get(),
                                    RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING));
