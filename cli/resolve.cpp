@@ -20,6 +20,13 @@ struct ResolveOptions {
   bool yes = false;
 };
 
+constexpr std::string_view choices =
+    R"(First find out what happened. Then one of these, for each lane; without --yes it only says what it would do:
+  write-aside resolve --lane N                    the mishap is mended: check again
+  write-aside resolve --lane N --settled EPOCH.N  data is lost for good: go on from the batch that the reason names
+  write-aside resolve --lane N --new-stream       the stream, or its ledger topic, was replaced for good
+)";
+
 Result<BatchId> parse_batch(const std::string& text) {
   BatchId batch;
   const char* const end = text.data() + text.size();
@@ -107,7 +114,7 @@ Result<ExitStatus> show_halted(ports::Database& database) {
     halted = true;
     fmt::print("{}", evidence(lane));
   }
-  if (!halted) fmt::print("no lane is halted\n");
+  fmt::print("{}", halted ? choices : "no lane is halted\n");
   return halted ? ExitStatus::in_doubt : ExitStatus::committed;
 }
 

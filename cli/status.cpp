@@ -5,11 +5,14 @@
 
 #include "command.hpp"
 #include "interruption.hpp"
+#include "job/progress.hpp"
 #include "json_output.hpp"
 #include "lane_state.hpp"
 
 namespace write_aside::cli {
 namespace {
+
+constexpr int attempt_count_max = 5;
 
 struct StatusOptions {
   std::optional<double> watch;
@@ -22,7 +25,8 @@ struct Snapshot {
   std::vector<ports::LaneSummary> lanes;
   std::uint64_t undelivered = 0;
   std::uint64_t halted = 0;
-  std::optional<std::string> progress;
+  std::optional<std::string> progress;  // as it is stored
+  std::optional<Progress> known;        // if it is ours
 };
 
 Result<Snapshot> take_snapshot(ports::Database& database, const std::string& source) {
@@ -41,7 +45,28 @@ Result<Snapshot> take_snapshot(ports::Database& database, const std::string& sou
   auto progress = database.progress(source);
   if (!progress) return failure(progress);
   snapshot.progress = *std::move(progress);
+  // Its workers' places are stored one by one. Another run may take them over in between; then they are read again.
+  for (int attempt = 0; snapshot.progress && attempt < attempt_count_max; ++attempt) {
+    auto known = Progress::read(database, source);
+    if (known) {
+      snapshot.known = *std::move(known);
+    } else if (known.error().code == ErrorCode::conflict) {
+      continue;
+    }
+    break;
+  }
   return snapshot;
+}
+
+// What a plan's row alone does not tell.
+std::string progress_text(const Snapshot& snapshot) {
+  if (!snapshot.progress) return "no progress stored";
+  if (!snapshot.known) return *snapshot.progress;
+  const Progress& known = *snapshot.known;
+  std::string text = fmt::format("{} units done, {} of them rejected, up to line {}", known.units(), known.rejected(),
+                                 known.furthest_line());
+  if (const auto workers = known.planned_workers()) text += fmt::format("; unfinished, with {} workers", *workers);
+  return text;
 }
 
 Json lane_json(const ports::LaneSummary& lane) {
@@ -75,6 +100,12 @@ std::string to_json_text(const Snapshot& snapshot, const Stores& stores, const S
   object["lanes"] = Json::array();
   for (const ports::LaneSummary& lane : snapshot.lanes) object["lanes"].push_back(lane_json(lane));
   if (!options.source.empty()) object["progress"] = snapshot.progress ? Json(*snapshot.progress) : Json();
+  if (snapshot.known) {
+    object["units"] = snapshot.known->units();
+    object["rejected"] = snapshot.known->rejected();
+    object["line"] = snapshot.known->furthest_line();
+    object["unfinished_workers"] = snapshot.known->planned_workers().value_or(0);
+  }
   return to_line(object);
 }
 
@@ -92,7 +123,7 @@ std::string to_table(const Snapshot& snapshot, const Stores& stores, const Statu
     if (!lane.row.halted.empty()) text += fmt::format("      halted: {}\n", lane.row.halted);
   }
   if (!options.source.empty()) {
-    text += fmt::format("\nsource {}: {}\n", options.source, snapshot.progress.value_or("no progress stored"));
+    text += fmt::format("\nsource {}: {}\n", options.source, progress_text(snapshot));
   }
   return text;
 }

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <map>
+#include <set>
 
 #include "audit/stream_audit.hpp"
 #include "command.hpp"
@@ -9,6 +10,7 @@
 #include "input/csv.hpp"
 #include "input/record_reader.hpp"
 #include "interruption.hpp"
+#include "job/dealer.hpp"
 #include "job/ingest.hpp"
 #include "job/progress.hpp"
 #include "json_output.hpp"
@@ -46,11 +48,12 @@ class Verify {
     // In this order: what is committed now and has nothing undelivered must be visible by the time the stream is read.
     if (!options_.input.empty()) source_ = options_.source.empty() ? absolute_path(options_.input) : options_.source;
     const auto committed = source_.empty() ? std::nullopt : stored_progress(source_);
-    if (committed) unfinished_workers_ = committed->planned_workers().value_or(0);
+    // Whose unit it is depends on its ordering key, which is known of inputs of apply alone.
+    if (committed && options_.format != InputOf::apply) unfinished_workers_ = committed->planned_workers().value_or(0);
     const auto lanes = stores_.database->lanes();
     if (!lanes) return failure(lanes);
     for (const ports::LaneSummary& lane : *lanes) undelivered_ += lane.undelivered;
-    incomplete_ = !options_.topics.empty();
+    if (auto named = name_topics(); !named) return failure(named);
     if (committed && committed->workers_so_far() > 1) {
       if (auto told = tell_order(committed->furthest_line()); !told) return failure(told);
     }
@@ -59,7 +62,7 @@ class Verify {
     audit_.find_orphans();
     if (!source_.empty()) {
       if (!committed) return failure(usage_error(fmt::format("source '{}' has no stored progress of ours", source_)));
-      if (auto compared = compare_input(committed->start()); !compared) return failure(compared);
+      if (auto compared = compare_input(*committed); !compared) return failure(compared);
     }
     if (trouble_) return failure(*trouble_);
     print();
@@ -85,10 +88,37 @@ class Verify {
     return position;
   }
 
+  // Which topics to read: those asked for, else those that the input names, else all. An input of load does not name its
+  // topic.
+  Result<void> name_topics() {
+    wanted_.insert(options_.topics.begin(), options_.topics.end());
+    incomplete_ = !wanted_.empty();
+    if (source_.empty() || options_.format != InputOf::apply || options_.input == "-") return {};
+    auto reader = open_input();
+    if (!reader) return failure(reader);
+    std::set<std::string, std::less<>> named;
+    Block block;
+    ApplyTranslator translator;
+    do {
+      if (auto filled = reader->fill(block); !filled) return filled;
+      for (const RawRecord& record : block.records) {
+        Arena arena;
+        PlannedUnit planned;
+        translator.translate(record.text, arena, planned);
+        for (const PlannedEvent& event : planned.events) {
+          if (!named.contains(event.topic)) named.emplace(event.topic);
+        }
+      }
+    } while (!block.records.empty());
+    if (wanted_.empty()) wanted_ = named;
+    incomplete_ = !std::includes(wanted_.begin(), wanted_.end(), named.begin(), named.end());
+    all_topics_ = false;
+    return {};
+  }
+
   [[nodiscard]] bool wanted(const ports::TopicInfo& topic) const {
     if (topic.name.starts_with(ledger_prefix) || topic.name == ledger_topic_) return false;
-    return options_.topics.empty() ||
-           std::find(options_.topics.begin(), options_.topics.end(), topic.name) != options_.topics.end();
+    return (wanted_.empty() && all_topics_) || wanted_.contains(topic.name);
   }
 
   Result<void> read_topics() {
@@ -172,50 +202,72 @@ class Verify {
     return {};
   }
 
-  // Reads the input again, up to where it is committed, and looks for the events of each unit.
-  Result<void> compare_input(const Position& committed) {
+  // Reads the input again, up to where it is committed, and looks for the events of each unit. Behind the place where
+  // several workers began, each of them is done with its own units up to a place of its own.
+  Result<void> compare_input(const Progress& committed) {
     auto opened = open_input();
     if (!opened) return failure(opened);
     RecordReader& reader = *opened;
+    const Mark& whole = committed.start().mark;
+    Dealer dealer(committed.start().units, workers_of(committed));
     Block block;
     ApplyTranslator translator;
-    compared_all_ = committed.mark.offset <= reader.mark().offset;
-    while (reader.mark().offset < committed.mark.offset) {
+    bool same = whole.offset <= reader.mark().offset;
+    bool over = false;
+    while (!over) {
+      over = reader.mark().offset >= whole.offset && dealer.has_caught_up();
+      if (over) break;
       if (auto filled = reader.fill(block); !filled) return filled;
       if (block.records.empty()) break;
       for (const RawRecord& record : block.records) {
-        if (record.after.offset > committed.mark.offset) break;
-        if (record.after.offset == committed.mark.offset) compared_all_ = record.after.sum == committed.mark.sum;
-        compare_record(record, translator);
+        Arena arena;
+        PlannedUnit planned = planned_of(record, arena, translator);
+        if (record.after.offset <= whole.offset) {
+          if (record.after.offset == whole.offset) same = record.after.sum == whole.sum;
+          compare_unit(planned);
+        } else if (over = dealer.has_caught_up(); over) {
+          break;
+        } else if (!dealer.deal(planned)) {
+          compare_unit(planned);
+        }
       }
     }
-    if (!compared_all_) {
+    if (!same || !dealer.has_caught_up() || dealer.changed_line()) {
       return failure(usage_error(fmt::format("{} is not the input that was applied as source '{}' up to line {}",
-                                             options_.input, source_, committed.mark.line)));
+                                             options_.input, source_, committed.furthest_line())));
     }
-    if (undelivered_ == 0 && !incomplete_) audit_.finish_input(source_, committed.rejected);
+    if (undelivered_ == 0 && !incomplete_) audit_.finish_input(source_, committed.rejected());
     return {};
   }
 
-  void compare_record(const RawRecord& record, ApplyTranslator& translator) {
-    StreamAudit::InputUnit unit{record.line, {}};
-    if (options_.format != InputOf::apply) {
-      unit.ids.push_back(fmt::format("{}.0", record.line));
-    } else {
-      Arena arena;
-      PlannedUnit planned;
-      planned.line = record.line;
-      planned.text = record.text;
-      translator.translate(record.text, arena, planned);
-      std::size_t index = 0;
-      for (const PlannedEvent& event : planned.events) {
-        unit.ids.push_back(event.id ? std::string(*event.id) : fmt::format("{}.{}", record.line, index));
-        ++index;
-      }
-      // It was refused when it was applied, too: the progress counts it among the rejected.
-      if (planned.refusal) unit.ids.push_back(fmt::format("{}.0", record.line));
+  // A single one has passed everything that counts.
+  [[nodiscard]] std::vector<WorkerPosition> workers_of(const Progress& committed) const {
+    if (options_.format == InputOf::apply && committed.workers().size() > 1) return committed.workers();
+    WorkerPosition single;
+    single.units = committed.start().units;
+    return {single};
+  }
+
+  PlannedUnit planned_of(const RawRecord& record, Arena& arena, ApplyTranslator& translator) const {
+    PlannedUnit planned;
+    planned.line = record.line;
+    planned.text = record.text;
+    if (options_.format == InputOf::apply) translator.translate(record.text, arena, planned);
+    return planned;
+  }
+
+  void compare_unit(const PlannedUnit& planned) {
+    if (incomplete_) return;
+    StreamAudit::InputUnit unit{planned.line, {}};
+    std::size_t index = 0;
+    for (const PlannedEvent& event : planned.events) {
+      unit.ids.push_back(event.id ? std::string(*event.id) : fmt::format("{}.{}", planned.line, index));
+      ++index;
     }
-    if (!incomplete_) audit_.compare(source_, unit);
+    // Of load each record has an event. A refused one was refused when it was applied, too: the progress counts it among the
+    // rejected.
+    if (options_.format != InputOf::apply || planned.refusal) unit.ids.push_back(fmt::format("{}.0", planned.line));
+    audit_.compare(source_, unit);
   }
 
   [[nodiscard]] std::uint64_t violations() const {
@@ -237,7 +289,7 @@ class Verify {
              "and torn are not judged";
     if (unfinished_workers_ > 0) {
       return fmt::format(
-          "an unfinished run with {} workers: what it has done so far is not judged for lost and torn; "
+          "an unfinished load with {} workers: what it has done so far is not judged for lost and torn; "
           "run it to its end and verify again",
           unfinished_workers_);
     }
@@ -288,8 +340,9 @@ class Verify {
   std::uint64_t undelivered_ = 0;
   std::size_t topics_ = 0;
   std::uint32_t unfinished_workers_ = 0;
+  std::set<std::string, std::less<>> wanted_;
+  bool all_topics_ = true;
   bool incomplete_ = false;
-  bool compared_all_ = false;
 };
 
 }  // namespace
@@ -305,7 +358,9 @@ void add_verify(CLI::App& program, Invocation& invocation) {
   command->add_option("--format", options->format, "Input of apply (default), or of load: jsonl or csv")
       ->transform(CLI::CheckedTransformer(formats))
       ->option_text("apply|jsonl|csv");
-  command->add_option("--topic", options->topics, "Only this topic; may be given several times")
+  command
+      ->add_option("--topic", options->topics,
+                   "Only this topic; may be given several times (default: those of FILE, else all)")
       ->option_text("TOPIC")
       ->expected(1)
       ->take_all();
@@ -318,7 +373,8 @@ void add_verify(CLI::App& program, Invocation& invocation) {
   duplicate     two events with the same ce_source and ce_id
   out_of_order  events of one input stand in another order in a partition; where several
                 workers applied it, events with the same ordering key (needs FILE)
-Reads every topic once, as a read_committed consumer; keeps about 40 bytes an event.
+Reads the topics that FILE names, else every topic of the stream: of a shared cluster choose
+with --topic. Each is read once, as a read_committed consumer; keeps about 40 bytes an event.
 Exit status 1 if there is a violation.
 
 Example:

@@ -31,13 +31,6 @@ if(TARGET write-aside)
   write_aside_add_campaign(PausedOwners crash_slow pause_loop.py ${program})
 endif()
 
-# Writes down every outcome; see its source.
-if(TARGET program_parts)
-  add_executable(report_outcomes programs/report_outcomes.cpp)
-  target_link_libraries(report_outcomes PRIVATE program_parts)
-  write_aside_target_defaults(report_outcomes)
-endif()
-
 # On PostgreSQL and Kafka; see server_loop.py. The servers come from tools/servers; without them a campaign fails.
 if(TARGET write-aside AND TARGET report_outcomes)
   set(apply server_loop.py ${program} --fault)

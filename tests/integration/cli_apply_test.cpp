@@ -277,6 +277,30 @@ TEST_F(ApplyingWithWorkers, GoOnInTheirNumberAfterAKillWhateverIsAskedFor) {
   expect_faultless("in.jsonl");
 }
 
+TEST_F(ApplyingWithWorkers, AreAddedUpByStatusAndJudgedByVerifyBeforeTheirEnd) {
+  initialise();
+  write_file("in.jsonl", keyed(1, 3'000));
+  EXPECT_EQ(interrupt({"apply", "in.jsonl", "--workers", "4", "--quiet"}, SIGKILL, 300).status, 128 + SIGKILL);
+  ASSERT_EQ(run({"recover"}).status, 0);
+
+  const Json status = Json::parse(run({"status", "--source", path("in.jsonl"), "--json"}).out);
+  EXPECT_EQ(std::to_string(status["units"].get<int>()), rows());
+  EXPECT_EQ(status["unfinished_workers"], 4);
+  const std::string told = run({"status", "--source", path("in.jsonl")}).out;
+  EXPECT_NE(told.find(": " + rows() + " units done, 0 of them rejected, up to line "), std::string::npos) << told;
+  EXPECT_NE(told.find("; unfinished, with 4 workers\n"), std::string::npos) << told;
+
+  const Json whole = Json::parse(run({"verify", "in.jsonl", "--json"}).out);
+  EXPECT_EQ(whole["note"], "");
+  EXPECT_EQ(whole["ok"], true) << whole;
+  remove_stream();
+  ASSERT_EQ(run({"init", "--topic", "orders:2"}).status, 0);
+  const Json lossy = Json::parse(run({"verify", "in.jsonl", "--json"}).out);
+  EXPECT_EQ(std::to_string(lossy["lost"].get<int>()), rows()) << lossy;
+  write_file("in.jsonl", keyed(2, 3'001));
+  EXPECT_EQ(run({"verify", "in.jsonl"}).status, 2) << "another input";
+}
+
 TEST_F(ApplyingWithWorkers, StopTogetherAtARefusedUnitAndGoOnOnceItIsMended) {
   initialise();
   write_file("in.jsonl", keyed(1, 400, 200));

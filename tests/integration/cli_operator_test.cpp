@@ -20,7 +20,7 @@ class Operating : public ProgramTest {
     ASSERT_EQ(query("shop.db", "create table orders (id integer primary key, state text)"), "");
     write_file("in.jsonl", unit(1) + unit(2));
     ASSERT_EQ(run({"apply", "in.jsonl"}).status, 0);
-    for (const std::string suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path("shop.events" + suffix));
+    remove_stream();
     ASSERT_EQ(run({"init", "--topic", "orders:2"}).status, 0);
     write_file("more.jsonl", unit(3));
     const Finished halted = run({"apply", "more.jsonl"});
@@ -178,6 +178,22 @@ TEST_F(Operating, VerifyJudgesNothingLostByOneTopicAlone) {
   const Finished part = run({"verify", "in.jsonl", "--topic", "stock", "--json"});
   EXPECT_EQ(part.status, 0) << part.out;
   EXPECT_NE(Json::parse(part.out)["note"], "");
+}
+
+TEST_F(Operating, VerifyReadsTheTopicsThatTheInputNames) {
+  ASSERT_EQ(run({"init", "--topic", "orders:2", "--topic", "stock:1", "--topic", "strangers:1"}).status, 0);
+  write_file("in.jsonl",
+             R"({"events":[{"topic":"orders","type":"a","value":1},{"topic":"stock","type":"a","value":1}]})");
+  ASSERT_EQ(run({"apply", "in.jsonl"}).status, 0);
+  EXPECT_EQ(Json::parse(run({"verify", "--json"}).out)["topics"], 3);
+  const Json named = Json::parse(run({"verify", "in.jsonl", "--json"}).out);
+  EXPECT_EQ(named["topics"], 2);
+  EXPECT_EQ(named["note"], "");
+  const Json chosen = Json::parse(run({"verify", "in.jsonl", "--topic", "orders", "--topic", "stock", "--json"}).out);
+  EXPECT_EQ(chosen["note"], "") << "all that it names are among them";
+  remove_stream();
+  ASSERT_EQ(run({"init", "--topic", "orders:2", "--topic", "stock:1"}).status, 0);
+  EXPECT_EQ(Json::parse(run({"verify", "in.jsonl", "--json"}).out)["lost"], 1);
 }
 
 TEST_F(Operating, VerifyFindsEventsThatTheDatabaseNeverCommitted) {

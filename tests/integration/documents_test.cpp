@@ -85,6 +85,9 @@ TEST(Documents, NameOnlyTestsThatExist) {
     const std::string declared = name.substr(0, dot) + ',' + name.substr(dot + 1) + ")";
     EXPECT_NE(sources.find(declared), std::string::npos) << document << " names the test " << name;
   }
+  for (const auto& [name, document] : find_all("`integration/([A-Z]\\w+)`")) {
+    EXPECT_NE(sources.find(name + ":"), std::string::npos) << document << " names the test integration/" << name;
+  }
   for (const auto& [name, document] : find_all("`crash/([A-Z]\\w+)`")) {
     EXPECT_NE(sources.find("write_aside_add_campaign(" + name + "crash"), std::string::npos)
         << document << " names the campaign " << name;

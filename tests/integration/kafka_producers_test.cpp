@@ -1,10 +1,29 @@
 // Goal: an instance is trusted only as long as everything it did is known (B4), and giving one up takes no time.
+#include <librdkafka/rdkafka.h>
+
+#include "adapters/kafka/client.hpp"
+#include "adapters/kafka/handles.hpp"
 #include "integration/kafka_fixture.hpp"
 
 namespace write_aside::kafka_test {
 namespace {
 
-class KafkaProducers : public KafkaFixture {};
+class KafkaProducers : public KafkaFixture {
+ protected:
+  // As an operator would.
+  void limit_topic(const char* bytes) {
+    auto client = kafka::Client::open(RD_KAFKA_CONSUMER, support::kafka_properties());
+    ASSERT_TRUE(client.has_value());
+    const kafka::ConfigResourceHandle topic(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, orders_.c_str()));
+    rd_kafka_ConfigResource_set_config(topic.get(), "max.message.bytes", bytes);
+    rd_kafka_ConfigResource_t* changed = topic.get();
+    const kafka::QueueHandle queue(rd_kafka_queue_new((*client)->get()));
+    rd_kafka_AlterConfigs((*client)->get(), &changed, 1, nullptr, queue.get());
+    const kafka::EventHandle event(rd_kafka_queue_poll(queue.get(), 10'000));
+    ASSERT_NE(event, nullptr);
+    ASSERT_EQ(rd_kafka_event_error(event.get()), RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+};
 
 TEST_F(KafkaProducers, CallAnEmptyTransactionClean) {
   const auto producer = initialised("a");
@@ -86,6 +105,7 @@ TEST_F(KafkaProducers, TellTheTransactionalIdThatAnotherTook) {
   const ports::EndReport report = older->end(ports::Ending::commit, soon());
   ASSERT_TRUE(report.error.has_value());
   EXPECT_EQ(report.error->code, ErrorCode::fenced);
+  EXPECT_TRUE(report.error->retriable) << "with a new instance";
   EXPECT_NE(report.error->message.find(name_("a")), std::string::npos) << report.error->message;
 }
 
@@ -102,6 +122,28 @@ TEST_F(KafkaProducers, RefuseARecordAboveTheTopicsLimitAndGoOn) {
   EXPECT_TRUE(stage(*producer, record("small")));
   EXPECT_TRUE(producer->end(ports::Ending::commit, soon()).clean);
   EXPECT_EQ(committed(1), (std::vector<std::string>{"small"}));
+}
+
+TEST_F(KafkaProducers, AskAgainForALimitThatTheTopicLoweredMeanwhile) {
+  const auto producer = initialised("a");
+  ASSERT_TRUE(commit(*producer, "before"));
+  limit_topic("2000");
+  const std::string large(10'000, 'x');
+  const ports::RecordView one = record(large);
+  ASSERT_TRUE(producer->begin().has_value());
+  ASSERT_TRUE(producer->produce({&one, 1}, ++token_).has_value()) << "as it was known";
+  const auto answer = answers_.await(token_);
+  ASSERT_TRUE(answer.has_value());
+  ASSERT_FALSE(answer->has_value());
+  EXPECT_EQ(answer->error().code, ErrorCode::event_too_large) << answer->error().message;
+
+  const auto next = initialised("a");
+  ASSERT_TRUE(next->begin().has_value());
+  const auto refused = next->produce({&one, 1}, ++token_);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::event_too_large);
+  EXPECT_TRUE(stage(*next, record("small")));
+  EXPECT_TRUE(next->end(ports::Ending::commit, soon()).clean);
 }
 
 TEST_F(KafkaProducers, C1_TakeNothingOfACallInWhichOneRecordIsTooLargeForItsManyHeaders) {

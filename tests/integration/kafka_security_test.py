@@ -5,24 +5,22 @@ Method: the program runs against a broker of its own, whose only other listener 
 librdkafka 2.0.2 does SCRAM in a way that Kafka 4 refuses, so SCRAM is tried with a newer one, PLAIN with the system's.
 """
 
-import argparse
-import os
 import pathlib
 import subprocess
 import sys
 import tempfile
-import time
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from servers import environment as python_environment  # noqa: E402
+import servers.environment  # noqa: E402
+
+servers.environment.enter()
+
+from integration.program_case import ProgramCase, main  # noqa: E402
 from servers.kafka import Kafka  # noqa: E402
 from servers.process import free_port  # noqa: E402
 
 USER = "shop"
 PASSWORD = "correct-horse"
-SECONDS_MAX = 20  # a mistake is said within this time
-PROGRAM = None
 
 
 def openssl(*arguments):
@@ -67,15 +65,16 @@ def secured_broker(keystore, port):
     return broker
 
 
-class KafkaSecurity(unittest.TestCase):
+class KafkaSecurity(ProgramCase):
     @classmethod
     def setUpClass(cls):
         cls.scratch = tempfile.TemporaryDirectory()
-        cls.folder = pathlib.Path(cls.scratch.name)
-        cls.authority = make_authority(cls.folder, "authority")
-        cls.stranger = make_authority(cls.folder, "stranger")
-        cls.port = free_port()
-        cls.broker = secured_broker(make_keystore(cls.folder, cls.authority), cls.port)
+        folder = pathlib.Path(cls.scratch.name)
+        cls.authority = make_authority(folder, "authority")
+        cls.stranger = make_authority(folder, "stranger")
+        port = free_port()
+        cls.address = f"127.0.0.1:{port}"
+        cls.broker = secured_broker(make_keystore(folder, cls.authority), port)
         try:
             cls.broker.start()
         except BaseException:
@@ -92,42 +91,24 @@ class KafkaSecurity(unittest.TestCase):
         properties = {"security.protocol": "SASL_SSL", "ssl.ca.location": self.authority,
                       "sasl.mechanism": "PLAIN", "sasl.username": USER, "sasl.password": PASSWORD,
                       **{name.replace("_", "."): value for name, value in changes.items()}}
-        file = self.folder / "stream.properties"
-        file.write_text("# the client's\n" + "".join(f"{name} = {value}\n" for name, value in properties.items()))
-        environment = {**os.environ, "WRITE_ASIDE_DATABASE": f"sqlite:{self.folder / 'shop.db'}",
-                       "WRITE_ASIDE_STREAM": f"kafka://127.0.0.1:{self.port}"}
-        if preload:
-            environment["LD_PRELOAD"] = str(preload)
-        started = time.monotonic()
-        done = subprocess.run([PROGRAM, "--stream-config", file, *arguments], env=environment, cwd=self.folder,
-                              capture_output=True, text=True, timeout=120)
-        self.seconds = time.monotonic() - started
-        return done
+        return super().run_program(*arguments, properties=properties, preload=preload)
 
     def assert_refused(self, done, status, *words):
-        self.assertEqual(done.returncode, status, done.stderr)
-        self.assertLess(self.seconds, SECONDS_MAX)
-        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        super().assert_refused(done, status, *words)
         self.assertNotIn(PASSWORD, done.stderr + done.stdout)
-        for word in words:
-            self.assertIn(word, done.stderr)
 
     def assert_commits(self, topic, **how):
-        made = self.run_program("init", "--lanes", "2", "--topic", f"{topic}:2", **how)
-        self.assertEqual(made.returncode, 0, made.stderr)
-        (self.folder / f"{topic}.jsonl").write_text(
+        self.must("init", "--lanes", "2", "--topic", f"{topic}:2", **how)
+        (self.folder / "units.jsonl").write_text(
             '{"events":[{"topic":"%s","key":"17","type":"order.created","value":{"id":17}}]}\n' % topic)
-        applied = self.run_program("apply", f"{topic}.jsonl", **how)
-        self.assertEqual(applied.returncode, 0, applied.stderr)
-        seen = self.run_program("tail", topic, "--count", "1", "--json", **how)
-        self.assertEqual(seen.returncode, 0, seen.stderr)
-        self.assertIn('"key":"17"', seen.stdout)
+        self.must("apply", "units.jsonl", **how)
+        self.assertEqual(self.tailed(topic, **how), ["17"])
 
     def test_commits_over_tls_with_a_plain_password(self):
         self.assert_commits("plain")
 
     def test_commits_over_tls_with_scram(self):
-        self.assert_commits("scram", preload=python_environment.newer_librdkafka(), sasl_mechanism="SCRAM-SHA-256")
+        self.assert_commits("scram", preload=servers.environment.newer_librdkafka(), sasl_mechanism="SCRAM-SHA-256")
 
     def test_says_that_an_old_librdkafka_cannot_do_scram(self):
         done = self.run_program("init", sasl_mechanism="SCRAM-SHA-256")
@@ -135,7 +116,7 @@ class KafkaSecurity(unittest.TestCase):
             self.assert_refused(done, 4, "2.6.1")
 
     def test_says_that_the_password_is_wrong(self):
-        for mechanism, preload in ("PLAIN", None), ("SCRAM-SHA-256", python_environment.newer_librdkafka()):
+        for mechanism, preload in ("PLAIN", None), ("SCRAM-SHA-256", servers.environment.newer_librdkafka()):
             done = self.run_program("tail", "orders", preload=preload, sasl_password="wrong-horse",
                                     sasl_mechanism=mechanism)
             self.assert_refused(done, 4, "sasl.password")
@@ -154,8 +135,4 @@ class KafkaSecurity(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--program", type=pathlib.Path, required=True)
-    options, rest = parser.parse_known_args()
-    PROGRAM = options.program.resolve()
-    unittest.main(argv=[sys.argv[0], *rest])
+    main(__doc__)

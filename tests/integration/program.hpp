@@ -98,6 +98,11 @@ class ProgramTest : public testing::Test {
     return query("shop.events", "select count(*) from committed_records where topic = 'orders'");
   }
 
+  // As if it were lost. `init` makes a new one.
+  void remove_stream() const {
+    for (const std::string suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path("shop.events" + suffix));
+  }
+
   // A unit that inserts the row and publishes one event about it.
   [[nodiscard]] static std::string unit(int id, const std::string& state = "new") {
     const std::string text = std::to_string(id);

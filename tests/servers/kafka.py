@@ -14,12 +14,14 @@ from .process import ServerError, ServerProcess, free_port, new_folder, wait_unt
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NEWEST = "4.3.1"
 OLDEST = "3.9.1"  # of the compatibility suite
+TOO_OLD = "3.5.2"  # is refused
 
 ARTIFACTS = {
     NEWEST: [("org.apache.kafka", "kafka_2.13", NEWEST), ("org.apache.kafka", "kafka-tools", NEWEST),
              ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.1"),
              ("org.apache.logging.log4j", "log4j-core", "2.25.1")],
     OLDEST: [("org.apache.kafka", "kafka_2.13", OLDEST), ("org.slf4j", "slf4j-reload4j", "1.7.36")],
+    TOO_OLD: [("org.apache.kafka", "kafka_2.13", TOO_OLD), ("org.slf4j", "slf4j-reload4j", "1.7.36")],
 }
 
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">

@@ -63,10 +63,11 @@ struct Options {
 // commit, `transaction_ended`, and no journal row is written in another transaction than the unit's. A notice receiver of
 // the caller's own stays; then no lost wait for a standby is noticed.
 //
-// libpqxx 7 gives its handle away and takes one over (`std::move(connection).release_raw_connection()` and
-// `pqxx::connection::seize_raw_connection(handle)`, in its later releases; libpqxx 6 keeps it private): begin the unit on
-// the handle, let a pqxx::connection have it for the statements in a pqxx::nontransaction, take it back, commit.
-// SOCI 4.0: `static_cast<soci::postgresql_session_backend*>(session.get_backend())->conn_`.
+// libpqxx gives its handle away and takes one over from 7.7.1 on (`std::move(connection).release_raw_connection()`,
+// `pqxx::connection::seize_raw_connection(handle)`; both are for who knows what he does, it says). Begin the unit on the
+// handle, let a pqxx::connection have it for the statements in a pqxx::nontransaction, take it back, commit. Tried by hand
+// with 7.10.7; earlier ones, Debian's 6.4 too, keep the handle to themselves.
+// SOCI 4.0: `static_cast<soci::postgresql_session_backend*>(session.get_backend())->conn_`, tried by the tests.
 template <>
 struct write_aside::BorrowedSession<PGconn> {
   [[nodiscard]] static Result<std::unique_ptr<ports::Session>> borrow(PGconn* handle);

@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "adapters/kafka/errors.hpp"
+
 namespace write_aside::kafka {
 namespace {
 
@@ -25,6 +27,12 @@ rd_kafka_resp_err_t code_of(const rd_kafka_message_t& record) {
 
 Effect effect_of(const rd_kafka_message_t& record) {
   return rd_kafka_message_status(&record) == RD_KAFKA_MSG_STATUS_NOT_PERSISTED ? Effect::no : Effect::unknown;
+}
+
+Error error_of(const rd_kafka_message_t& record, const Client& client) {
+  Error error = client.error(code_of(record), describe(record), effect_of(record));
+  const bool of_topic = record.err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+  return of_topic ? naming_right(std::move(error), write_on_topic) : error;
 }
 
 }  // namespace
@@ -64,8 +72,7 @@ void Acknowledgements::acknowledged(const rd_kafka_message_t& record, const Clie
     if (!call.answered && (call.missing == 0 || !good)) {
       call.answered = true;
       token = call.token;
-      answer = good ? Result<std::int64_t>(call.first_offset)
-                    : failure(client.error(code_of(record), describe(record), effect_of(record)));
+      answer = good ? Result<std::int64_t>(call.first_offset) : failure(error_of(record, client));
     }
     if (call.missing == 0) release(call);
   }

@@ -145,7 +145,7 @@ Result<std::optional<TopicLayout>> Admin::topic(const std::string& name, ports::
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:  // no topic can have such a name
       return std::optional<TopicLayout>{};
     default:
-      return failure(client_.error(code, what));
+      return failure(naming_right(client_.error(code, what), "Read or Write on the topic"));
   }
 }
 
@@ -188,7 +188,7 @@ Result<Settings> Admin::broker_settings(std::int32_t broker, ports::Deadline dea
       rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event->get()), &count);
   if (count != 1) return failure(kafka_error(RD_KAFKA_RESP_ERR__BAD_MSG, what));
   if (const auto code = rd_kafka_ConfigResource_error(resources[0]); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return failure(client_.error(code, what));
+    return failure(naming_right(client_.error(code, what), "DescribeConfigs on the cluster"));
   }
   return settings_of(*resources[0]);
 }
@@ -213,7 +213,7 @@ Result<std::map<std::string, Result<Settings>>> Admin::topic_settings(const std:
       settings.emplace(name, settings_of(*resource));
     } else {
       const std::string what = "reading the settings of topic '" + std::string(name) + "' failed";
-      settings.emplace(name, failure(client_.error(code, what)));
+      settings.emplace(name, failure(naming_right(client_.error(code, what), describe_configs_on_topic)));
     }
   }
   return settings;
@@ -246,7 +246,8 @@ Result<bool> Admin::create_topic(const ports::TopicSpec& spec, std::int16_t repl
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
   if (code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) return false;
   const char* const why = rd_kafka_topic_result_error_string(made[0]);
-  return failure(kafka_error(code, what, why != nullptr ? why : ""));
+  return failure(
+      naming_right(kafka_error(code, what, why != nullptr ? why : ""), "Create on the topic, or on the cluster"));
 }
 
 Result<std::vector<ports::Position>> Admin::group_positions(const std::string& group, ports::Deadline deadline) const {

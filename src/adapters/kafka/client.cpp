@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -38,6 +39,34 @@ Client::Obstacle obstacle_of(std::string_view text) {
   if (says("SASL") || says("Authentication failed")) return Client::Obstacle::credentials;
   if (says("SSL handshake failed") || says("certificate")) return Client::Obstacle::encryption;
   return Client::Obstacle::network;
+}
+
+// Of `Failed to add partition "TOPIC" [0] to transaction: Broker: Topic authorization failed`; empty: of another text.
+std::string denied_topic_in(std::string_view text) {
+  const std::size_t begin = text.find('"');
+  const std::size_t end = text.find('"', begin + 1);
+  const std::string_view why = rd_kafka_err2str(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+  if (end == text.npos || text.find(why, end) == text.npos) return {};
+  return std::string(text.substr(begin + 1, end - begin - 1));
+}
+
+// Of `Current transaction failed in state …: … (TOPIC_AUTHORIZATION_FAILED)`.
+rd_kafka_resp_err_t code_in(std::string_view text) {
+  const std::size_t open = text.rfind('(');
+  if (open == text.npos) return RD_KAFKA_RESP_ERR_NO_ERROR;
+  const std::string_view name = text.substr(open + 1, text.find_first_of(",)", open) - open - 1);
+  const rd_kafka_err_desc* descriptions = nullptr;
+  std::size_t count = 0;
+  rd_kafka_get_err_descs(&descriptions, &count);
+  for (const rd_kafka_err_desc& one : std::span(descriptions, count)) {
+    if (one.name != nullptr && one.name == name) return one.code;
+  }
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+// Records that librdkafka took back by itself, since their transaction cannot be committed any more.
+bool is_withdrawal(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
 }
 
 bool is_connection_trouble(rd_kafka_resp_err_t code) {
@@ -103,13 +132,21 @@ void Client::on_log(const rd_kafka_t* handle, int level, const char* facility, c
   const bool tells_why = level <= log_level_error || std::string_view(facility) == "FAIL";
   if (!tells_why) return;
   auto* const client = static_cast<Client*>(rd_kafka_opaque(handle));
-  if (client != nullptr) client->hear(text);
+  if (client != nullptr) client->hear(facility, text);
 }
 
-void Client::hear(const char* text) {
+void Client::hear(std::string_view facility, std::string_view text) {
   std::string words = tidy(text);
+  if (facility == "ADDPARTS" && listener_ != nullptr) {
+    if (const std::string topic = denied_topic_in(words); !topic.empty()) {
+      listener_->denied(topic);
+      const std::lock_guard lock(mutex_);
+      denied_topic_ = topic;
+    }
+  }
   const Obstacle obstacle = obstacle_of(words);
   const std::lock_guard lock(mutex_);
+  if (facility == "TXNERR") transaction_error_ = code_in(words);
   // "1/1 brokers are down" follows the reason and says less.
   if (words.find("brokers are down") != std::string::npos) return;
   last_words_ = std::move(words);
@@ -135,10 +172,22 @@ Error Client::error(rd_kafka_resp_err_t code, std::string_view what, Effect effe
     const rd_kafka_resp_err_t cause = rd_kafka_fatal_error(get(), words.data(), words.size());
     return kafka_error(cause, what, words.data(), effect);
   }
+  if (is_withdrawal(code)) return withdrawn(code, what, effect);
   if (!is_connection_trouble(code)) return kafka_error(code, what, {}, effect);
   if (obstacle() == Obstacle::credentials) code = RD_KAFKA_RESP_ERR__AUTHENTICATION;
   if (obstacle() == Obstacle::encryption) code = RD_KAFKA_RESP_ERR__SSL;
   return kafka_error(code, what, last_words(), effect);
+}
+
+Error Client::withdrawn(rd_kafka_resp_err_t code, std::string_view what, Effect effect) const {
+  const std::lock_guard lock(mutex_);
+  if (transaction_error_ == RD_KAFKA_RESP_ERR_NO_ERROR) return kafka_error(code, what, {}, effect);
+  if (transaction_error_ != RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || denied_topic_.empty()) {
+    return kafka_error(transaction_error_, what, is_recent() ? last_words_ : std::string(), effect);
+  }
+  // It need not be this record's topic.
+  const std::string denied = "publish to topic '" + denied_topic_ + "' failed";
+  return naming_right(kafka_error(transaction_error_, denied, {}, effect), write_on_topic);
 }
 
 Error Client::error(const rd_kafka_error_t& cause, std::string_view what, Effect effect) const {

@@ -31,6 +31,8 @@ class Listener {
   virtual void request_sent(std::int16_t api_key) = 0;
   // Once for each record, good or bad.
   virtual void acknowledged(const rd_kafka_message_t& record, const Client& client) = 0;
+  // The topic's records must not be published, for want of a right.
+  virtual void denied(const std::string& topic) = 0;
   // The record's memory was given back; only from within rd_kafka_poll and the ends of transactions.
   virtual void released(const rd_kafka_message_t& record) = 0;
 };
@@ -63,12 +65,16 @@ class Client {
   static rd_kafka_resp_err_t on_acknowledgement(rd_kafka_t* handle, rd_kafka_message_t* record, void* client);
   static rd_kafka_resp_err_t on_new(rd_kafka_t* handle, const rd_kafka_conf_t* conf, void* client, char* words,
                                     std::size_t words_size);
-  void hear(const char* text);
+  void hear(std::string_view facility, std::string_view text);
+  [[nodiscard]] Error withdrawn(rd_kafka_resp_err_t code, std::string_view what, Effect effect) const;
   [[nodiscard]] bool is_recent() const;
 
   mutable std::mutex mutex_;
   std::string last_words_;
   Obstacle obstacle_ = Obstacle::none;
+  // Why a transaction cannot be committed any more, and the topic that may not be published to.
+  rd_kafka_resp_err_t transaction_error_ = RD_KAFKA_RESP_ERR_NO_ERROR;
+  std::string denied_topic_;
   std::chrono::steady_clock::time_point heard_at_;
   Listener* listener_ = nullptr;
   std::int64_t queued_records_max_ = 0;

@@ -13,12 +13,14 @@ struct Meaning {
   const char* remedy;
 };
 
+constexpr std::string_view grant = "; grant ";
 constexpr const char* look_at_network = "check the address and that the broker is up";
+constexpr const char* never_acknowledged = "it was not acknowledged in time; check that the broker is up";
 constexpr const char* try_again = "it may be tried again";
-constexpr const char* grant_topic = "grant Describe, Read and Write on the topic";
+constexpr const char* grant_topic = "grant Read and Write on the topic";
 constexpr const char* grant_cluster = "grant the right on the cluster";
-constexpr const char* grant_group = "grant Describe and Read on the consumer group";
-constexpr const char* grant_id = "grant Describe and Write on the transactional id";
+constexpr const char* grant_group = "grant Read on the consumer group";
+constexpr const char* grant_id = "grant Write on the transactional id";
 constexpr const char* check_credentials = "check sasl.username, sasl.password and sasl.mechanism";
 constexpr const char* another_producer = "another producer has taken the transactional id; initialise a new instance";
 constexpr const char* make_smaller = "make the event smaller, or raise max.message.bytes of the topic";
@@ -39,6 +41,8 @@ constexpr auto meanings = std::to_array<Meaning>({
     {RD_KAFKA_RESP_ERR__TIMED_OUT, ErrorCode::timeout, true, look_at_network},
     {RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE, ErrorCode::timeout, true, look_at_network},
     {RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, ErrorCode::timeout, true, look_at_network},
+    {RD_KAFKA_RESP_ERR__PURGE_QUEUE, ErrorCode::timeout, true, never_acknowledged},
+    {RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, ErrorCode::timeout, true, never_acknowledged},
     {RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, ErrorCode::timeout, true, try_again},
     {RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, ErrorCode::busy, true, "a transaction of this id is just ending"},
     {RD_KAFKA_RESP_ERR__QUEUE_FULL, ErrorCode::busy, true, "raise queue.buffering.max.messages, or publish slower"},
@@ -52,10 +56,10 @@ constexpr auto meanings = std::to_array<Meaning>({
     {RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, ErrorCode::event_too_large, false, make_smaller},
     {RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, ErrorCode::unreachable, true, more_replicas},
     {RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND, ErrorCode::unreachable, true, more_replicas},
-    {RD_KAFKA_RESP_ERR__FENCED, ErrorCode::fenced, false, another_producer},
-    {RD_KAFKA_RESP_ERR_PRODUCER_FENCED, ErrorCode::fenced, false, another_producer},
-    {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, ErrorCode::fenced, false, another_producer},
-    {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING, ErrorCode::fenced, false, another_producer},
+    {RD_KAFKA_RESP_ERR__FENCED, ErrorCode::fenced, true, another_producer},
+    {RD_KAFKA_RESP_ERR_PRODUCER_FENCED, ErrorCode::fenced, true, another_producer},
+    {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, ErrorCode::fenced, true, another_producer},
+    {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING, ErrorCode::fenced, true, another_producer},
     {RD_KAFKA_RESP_ERR__AUTHENTICATION, ErrorCode::not_authorised, false, check_credentials},
     {RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, ErrorCode::not_authorised, false, check_credentials},
     {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, ErrorCode::not_authorised, false, grant_topic},
@@ -89,6 +93,13 @@ Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_v
     error.retriable = known->retriable;
     error.message += std::string("; ") + known->remedy;
   }
+  return error;
+}
+
+Error naming_right(Error error, std::string_view right) {
+  const std::size_t remedy = error.message.rfind(grant);
+  if (error.code != ErrorCode::not_authorised || remedy == std::string::npos) return error;
+  error.message.replace(remedy, std::string::npos, std::string(grant) + std::string(right));
   return error;
 }
 

@@ -162,8 +162,8 @@ Result<void> KafkaReader::take(const rd_kafka_message_t& message, Haul& haul) {
     default:
       break;
   }
-  const Error error =
-      client_->error(message.err, "reading " + cursor->topic + '[' + std::to_string(cursor->partition) + "] failed");
+  const std::string what = "reading " + cursor->topic + '[' + std::to_string(cursor->partition) + "] failed";
+  const Error error = naming_right(client_->error(message.err, what), "Read on the topic");
   if (error.retriable) return {};  // librdkafka goes on by itself
   return failure(error);
 }

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::int16_t end_transaction_key = 26;  // EndTxn in Kafka's protocol
 constexpr std::chrono::milliseconds topic_patience{2'000};
+constexpr int in_flight_patience_ms = 250;
 constexpr std::size_t record_framing_bytes = 70;
 constexpr std::size_t header_framing_bytes = 10;
 
@@ -114,6 +115,11 @@ Sender::~Sender() {
   acknowledgements_.silence();
   topics_.clear();
   if (client_ == nullptr) return;
+  // librdkafka (up to 2.13 at least) frees the words of a transaction's error when it is destroyed, and again when another
+  // error of a record that is in flight comes just then: the process would crash. So those are waited for, as long as a
+  // broker that is there takes to answer.
+  static_cast<void>(rd_kafka_purge(client_->get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_NON_BLOCKING));
+  static_cast<void>(rd_kafka_flush(client_->get(), in_flight_patience_ms));
   // Without it librdkafka would wait for records that are on their way.
   static_cast<void>(rd_kafka_purge(client_->get(),
                                    RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING));
@@ -143,6 +149,10 @@ Result<void> Sender::check(const ports::RecordView& record) {
   const std::size_t limit = store_->record_bytes_max();
   if (size_of(record) > limit || framed_size_of(record) > limit + Store::framing_bytes) {
     return failure(too_large(record, limit));
+  }
+  if (store_->topics().is_denied(record.topic)) {
+    const std::string what = "publish to topic '" + std::string(record.topic) + "' failed";
+    return failure(naming_right(kafka_error(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, what), write_on_topic));
   }
   const auto known = store_->known_topic(record.topic);
   if (!known) return failure(known);
@@ -238,8 +248,14 @@ void Sender::request_sent(std::int16_t api_key) {
 }
 
 void Sender::acknowledged(const rd_kafka_message_t& record, const Client& client) {
+  // The topic's limit was lowered since we asked.
+  if (record.err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && record.rkt != nullptr) {
+    store_->topics().forget(rd_kafka_topic_name(record.rkt));
+  }
   if (!giving) acknowledgements_.acknowledged(record, client);
 }
+
+void Sender::denied(const std::string& topic) { store_->topics().deny(topic); }
 
 void Sender::released(const rd_kafka_message_t& record) { room_.give_back(1, static_cast<std::int64_t>(record.len)); }
 

@@ -39,6 +39,7 @@ class Sender final : public Listener {
 
   void request_sent(std::int16_t api_key) override;
   void acknowledged(const rd_kafka_message_t& record, const Client& client) override;
+  void denied(const std::string& topic) override;
   void released(const rd_kafka_message_t& record) override;
 
  private:

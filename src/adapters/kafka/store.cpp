@@ -105,8 +105,8 @@ Result<void> Store::check_brokers(const std::vector<std::int32_t>& brokers, port
     if (!settings) {
       if (settings.error().code == ErrorCode::not_authorised) {
         settings.error().message +=
-            ": DescribeConfigs, with which the brokers' version is checked; or vouch for it yourself with "
-            "check_brokers";
+            ", with which the brokers' version is checked; or vouch for it yourself with check_brokers = false (the "
+            "program's property write-aside.check.brokers)";
       }
       return failure(std::move(settings));
     }
@@ -146,6 +146,8 @@ Result<std::optional<ports::TopicInfo>> Store::topic(const std::string& name, po
   if (!settings) return failure(std::move(settings));
   const auto found = settings->find(name);
   if (found == settings->end()) return std::optional<ports::TopicInfo>{};  // deleted meanwhile
+  // Without its limits a batch may be larger than the topic takes, though none of its records is.
+  if (!found->second) return failure(found->second);
   return remember(**layout, found->second);
 }
 
