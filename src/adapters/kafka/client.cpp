@@ -22,6 +22,13 @@ rd_kafka_resp_err_t on_request_sent(rd_kafka_t*, int, const char*, std::int32_t,
   return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+rd_kafka_resp_err_t on_response_received(rd_kafka_t*, int, const char*, std::int32_t, std::int16_t api_key,
+                                         std::int16_t, std::int32_t, std::size_t, std::int64_t, rd_kafka_resp_err_t,
+                                         void* listener) {
+  static_cast<Listener*>(listener)->response_received(api_key);
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 // "[thrd:HOST:PORT/1]: HOST:PORT/1: Connect to … failed: Connection refused (after 0ms in state CONNECT)" becomes
 // "HOST:PORT/1: Connect to … failed: Connection refused".
 std::string tidy(std::string_view text) {
@@ -121,7 +128,9 @@ rd_kafka_resp_err_t Client::on_acknowledgement(rd_kafka_t*, rd_kafka_message_t* 
 
 rd_kafka_resp_err_t Client::on_new(rd_kafka_t* handle, const rd_kafka_conf_t*, void* client, char*, std::size_t) {
   Listener* const listener = static_cast<Client*>(client)->listener_;
-  const auto added = rd_kafka_interceptor_add_on_request_sent(handle, interceptor_name, on_request_sent, listener);
+  auto added = rd_kafka_interceptor_add_on_request_sent(handle, interceptor_name, on_request_sent, listener);
+  if (added != RD_KAFKA_RESP_ERR_NO_ERROR) return added;
+  added = rd_kafka_interceptor_add_on_response_received(handle, interceptor_name, on_response_received, listener);
   if (added != RD_KAFKA_RESP_ERR_NO_ERROR) return added;
   return rd_kafka_interceptor_add_on_acknowledgement(handle, interceptor_name, on_acknowledgement, client);
 }

@@ -29,6 +29,7 @@ class Listener {
 
   // A request has been written whole to a socket.
   virtual void request_sent(std::int16_t api_key) = 0;
+  virtual void response_received(std::int16_t api_key) = 0;
   // Once for each record, good or bad.
   virtual void acknowledged(const rd_kafka_message_t& record, const Client& client) = 0;
   // The topic's records must not be published, for want of a right.

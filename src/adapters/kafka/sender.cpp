@@ -1,6 +1,7 @@
 #include "adapters/kafka/sender.hpp"
 
 #include <array>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -9,9 +10,12 @@
 namespace write_aside::kafka {
 namespace {
 
-constexpr std::int16_t end_transaction_key = 26;  // EndTxn in Kafka's protocol
+// In Kafka's protocol.
+constexpr std::int16_t add_partitions_key = 24;   // AddPartitionsToTxn
+constexpr std::int16_t end_transaction_key = 26;  // EndTxn
 constexpr std::chrono::milliseconds topic_patience{2'000};
 constexpr int in_flight_patience_ms = 250;
+constexpr std::chrono::milliseconds registration_delay{5};
 constexpr std::size_t record_framing_bytes = 70;
 constexpr std::size_t header_framing_bytes = 10;
 
@@ -115,6 +119,7 @@ Sender::~Sender() {
   acknowledgements_.silence();
   topics_.clear();
   if (client_ == nullptr) return;
+  await_registration();
   // librdkafka (up to 2.13 at least) frees the words of a transaction's error when it is destroyed, and again when another
   // error of a record that is in flight comes just then: the process would crash. So those are waited for, as long as a
   // broker that is there takes to answer.
@@ -124,6 +129,18 @@ Sender::~Sender() {
   static_cast<void>(rd_kafka_purge(client_->get(),
                                    RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING));
   client_.reset();
+}
+
+// librdkafka (seen with 2.0.2) asserts that it counts a request for the partitions of a transaction before the answer comes.
+// Is the producer destroyed while it sends one, the answer comes at once, on another thread. So the request, which goes
+// out a moment after a partition's first record, is waited for.
+void Sender::await_registration() {
+  const auto given = last_given_.load();
+  if (given == std::chrono::steady_clock::time_point{}) return;
+  std::this_thread::sleep_until(given + registration_delay);
+  std::unique_lock lock(registering_);
+  registered_.wait_for(lock, std::chrono::milliseconds(in_flight_patience_ms),
+                       [this] { return registrations_pending_ <= 0; });
 }
 
 Result<void> Sender::warm(ports::Deadline deadline) {
@@ -211,6 +228,7 @@ Result<void> Sender::produce(std::span<const ports::RecordView> records, std::ui
   if (!room_.reserve(count, queued_bytes(records))) {
     return failure(client_->error(RD_KAFKA_RESP_ERR__QUEUE_FULL, "publishing to " + store_->name() + " failed"));
   }
+  last_given_ = std::chrono::steady_clock::now();
   Acknowledgements::Call& call = acknowledgements_.expect(token, records.size());
   for (std::size_t index = 0; index < records.size(); ++index) {
     auto given = give(records[index], *topics[index], index == 0 ? call.first : call.other);
@@ -244,7 +262,20 @@ Result<void> Sender::give(const ports::RecordView& record, rd_kafka_topic_t& top
 }
 
 void Sender::request_sent(std::int16_t api_key) {
-  if (api_key == end_transaction_key) ++end_requests_;
+  if (api_key == end_transaction_key) {
+    ++end_requests_;
+    last_given_.store({});
+  }
+  if (api_key != add_partitions_key) return;
+  const std::lock_guard lock(registering_);
+  ++registrations_pending_;
+}
+
+void Sender::response_received(std::int16_t api_key) {
+  if (api_key != add_partitions_key) return;
+  const std::lock_guard lock(registering_);
+  --registrations_pending_;
+  registered_.notify_all();
 }
 
 void Sender::acknowledged(const rd_kafka_message_t& record, const Client& client) {

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -38,11 +40,13 @@ class Sender final : public Listener {
   [[nodiscard]] bool has_failed() const { return acknowledgements_.has_failed(); }
 
   void request_sent(std::int16_t api_key) override;
+  void response_received(std::int16_t api_key) override;
   void acknowledged(const rd_kafka_message_t& record, const Client& client) override;
   void denied(const std::string& topic) override;
   void released(const rd_kafka_message_t& record) override;
 
  private:
+  void await_registration();
   [[nodiscard]] Result<void> check(const ports::RecordView& record);
   [[nodiscard]] Result<rd_kafka_topic_t*> topic(std::string_view name);
   [[nodiscard]] Result<rd_kafka_topic_t*> ask_for(std::string_view name);
@@ -54,6 +58,10 @@ class Sender final : public Listener {
   Acknowledgements acknowledgements_;
   Room room_;
   std::atomic<std::int64_t> end_requests_ = 0;
+  std::atomic<std::chrono::steady_clock::time_point> last_given_{};  // a record, since the last end
+  std::mutex registering_;                                           // guards the next two
+  std::condition_variable registered_;
+  std::int64_t registrations_pending_ = 0;
   std::unique_ptr<Client> client_;
   std::mutex topics_mutex_;
   std::map<std::string, TopicHandle, std::less<>> topics_;  // gone before the client
