@@ -210,6 +210,12 @@ bool LaneDriver::wait_for(const MemberPointer& member, Lock& lock, TimePoint dea
   return true;
 }
 
+void LaneDriver::await_acknowledgement(const MemberPointer& member, TimePoint deadline) {
+  Lock lock(*lock_);
+  while (!member->is_over() && !lane_->may_send_commit(*member, context_.now()) && wait_for(member, lock, deadline)) {
+  }
+}
+
 Result<void> LaneDriver::await_vote(const MemberPointer& member, TimePoint deadline) {
   Lock lock(*lock_);
   for (;;) {

@@ -38,6 +38,8 @@ class LaneDriver final : public ports::Deliveries {
                                                std::optional<LaneNumber> only);
   [[nodiscard]] bool may_join();
   [[nodiscard]] bool has_open_batch();
+  // C4: waits until there is a vote, or never will be.
+  void await_acknowledgement(const MemberPointer& member, TimePoint deadline);
   // C4, C5: waits for a valid vote, and marks COMMIT as sent. On an error the unit rolls back and withdraws.
   [[nodiscard]] Result<void> await_vote(const MemberPointer& member, TimePoint deadline);
   void withdraw(const MemberPointer& member);

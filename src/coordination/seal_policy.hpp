@@ -45,11 +45,13 @@ inline constexpr int gaps_held = 8;
   const bool under_load =
       in.demand.units_wait || in.demand.arrival_gap < std::max<std::chrono::nanoseconds>(2 * in.cost, close_gap);
   if (!under_load) return in.begun;
-  // Twice as long where an end is worth most: when many units come while one batch ends, or have nowhere else to go.
-  const bool heavy_load = in.demand.units_wait || 4 * in.demand.arrival_gap < in.cost;
+  // Twice as long where an end is worth most: when many units come while one batch ends. A few that wait because they
+  // came at once are no such load.
+  const bool heavy_load =
+      4 * in.demand.arrival_gap < in.cost || (!in.demand.other_lane_free && in.demand.arrival_gap < in.cost);
   std::chrono::nanoseconds hold = in.hold_multiple * in.cost;
   if (in.demand.arrival_gap < close_gap) hold = std::max(hold, gaps_held * in.demand.arrival_gap);
-  if (heavy_load || !in.demand.other_lane_free) hold *= 2;
+  if (heavy_load) hold *= 2;
   const auto idle = in.last_activity + std::max<std::chrono::nanoseconds>(2 * in.demand.arrival_gap, in.cost);
   return std::min({in.begun + hold, idle, in.begun + in.age_max});
 }

@@ -131,7 +131,10 @@ Outcome Unit::commit_exactly_once(Wait wait) {
 
 // C3, C5: the journal row is written, and its reply is in, before COMMIT is sent.
 Result<void> Unit::write_journal(const Core::Place& place, std::string_view payload) {
-  session_->send_journal({place.member->key, payload, core_.context().options.strict_order});
+  const Context& context = core_.context();
+  session_->send_journal({place.member->key, payload, context.options.strict_order});
+  // The reply comes meanwhile, so this thread wakes up once for both.
+  place.driver->await_acknowledgement(place.member, context.after(context.options.publish_timeout));
   const auto reply = session_->receive_journal();
   if (!reply) return failure(reply);
   if (*reply == ports::JournalReply::refused_by_order) {
