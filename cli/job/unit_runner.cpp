@@ -49,10 +49,23 @@ UnitRunner::UnitRunner(Coordinator& coordinator, Wait wait, OnRefused on_refused
     : coordinator_(coordinator), wait_(wait), on_refused_(std::move(on_refused)) {}
 
 std::optional<UnitRunner::Failure> UnitRunner::write(UnitOfWork& work, const PlannedUnit& unit) {
+  if (auto failure = execute(work, unit)) return failure;
+  return publish(work, unit);
+}
+
+std::optional<UnitRunner::Failure> UnitRunner::execute(UnitOfWork& work, const PlannedUnit& unit) {
+  if (unit.statements.empty()) return std::nullopt;
+  statements_.clear();
   for (const PlannedStatement& statement : unit.statements) {
-    if (auto done = work.execute(statement.sql, statement.parameters); !done)
-      return Failure{done.error(), statement.at};
+    statements_.push_back({statement.sql, statement.parameters});
   }
+  std::size_t failed = 0;
+  auto done = work.execute_all(statements_, failed);
+  if (done) return std::nullopt;
+  return Failure{done.error(), unit.statements[failed].at};
+}
+
+std::optional<UnitRunner::Failure> UnitRunner::publish(UnitOfWork& work, const PlannedUnit& unit) {
   std::size_t index = 0;
   for (const PlannedEvent& event : unit.events) {
     if (auto done = work.publish(event_of(event, unit.line, index++)); !done) return Failure{done.error(), event.at};
@@ -75,27 +88,51 @@ std::optional<Attempt> UnitRunner::write_isolated(UnitOfWork& work, PlannedUnit&
   return std::nullopt;
 }
 
+std::optional<Attempt> UnitRunner::write_together(UnitOfWork& work, std::span<PlannedUnit* const> units,
+                                                  std::uint64_t& events) {
+  const auto refused = [](const Failure& failure, std::size_t unit) {
+    Attempt attempt = attempt_of(failure.error);
+    if (blames_unit(failure.error)) attempt.kind = Attempt::Kind::unit_refused;
+    attempt.unit = unit;
+    attempt.at = failure.at;
+    return attempt;
+  };
+  statements_.clear();
+  for (std::size_t index = 0; index < units.size(); ++index) {
+    const PlannedUnit& unit = *units[index];
+    if (unit.refusal) continue;
+    if (auto failure = publish(work, unit)) return refused(*failure, index);
+    events += unit.events.size();
+    for (const PlannedStatement& statement : unit.statements) {
+      statements_.push_back({statement.sql, statement.parameters});
+    }
+  }
+  if (statements_.empty()) return std::nullopt;
+  std::size_t failed = 0;
+  auto done = work.execute_all(statements_, failed);
+  if (done) return std::nullopt;
+  std::size_t index = 0;
+  for (;; ++index) {
+    if (units[index]->refusal) continue;
+    if (failed < units[index]->statements.size()) break;
+    failed -= units[index]->statements.size();
+  }
+  return refused({done.error(), units[index]->statements[failed].at}, index);
+}
+
 Attempt UnitRunner::run(std::span<PlannedUnit* const> units, const Advance& advance, bool isolate,
                         std::optional<LaneNumber> lane) {
   auto work = coordinator_.begin({.lane = lane});
   if (!work) return attempt_of(work.error());
 
   std::uint64_t events = 0;
-  for (std::size_t index = 0; index < units.size(); ++index) {
-    PlannedUnit& unit = *units[index];
-    if (unit.refusal) continue;
-    if (isolate) {
-      if (auto ended = write_isolated(*work, unit, events)) return *std::move(ended);
-      continue;
+  if (isolate) {
+    for (PlannedUnit* unit : units) {
+      if (unit->refusal) continue;
+      if (auto ended = write_isolated(*work, *unit, events)) return *std::move(ended);
     }
-    if (auto failure = write(*work, unit)) {
-      Attempt attempt = attempt_of(failure->error);
-      if (blames_unit(failure->error)) attempt.kind = Attempt::Kind::unit_refused;
-      attempt.unit = index;
-      attempt.at = failure->at;
-      return attempt;
-    }
-    events += unit.events.size();
+  } else if (auto ended = write_together(*work, units, events)) {
+    return *std::move(ended);
   }
 
   auto advanced = work->advance(advance.source, advance.expected, advance.position());

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "job/planned_unit.hpp"
 #include "write_aside/coordinator.hpp"
@@ -56,11 +57,17 @@ class UnitRunner {
     std::size_t at = 0;
   };
   [[nodiscard]] std::optional<Failure> write(UnitOfWork& work, const PlannedUnit& unit);
+  [[nodiscard]] std::optional<Failure> execute(UnitOfWork& work, const PlannedUnit& unit);
+  [[nodiscard]] std::optional<Failure> publish(UnitOfWork& work, const PlannedUnit& unit);
+  // All statements at once.
+  [[nodiscard]] std::optional<Attempt> write_together(UnitOfWork& work, std::span<PlannedUnit* const> units,
+                                                      std::uint64_t& events);
   [[nodiscard]] std::optional<Attempt> write_isolated(UnitOfWork& work, PlannedUnit& unit, std::uint64_t& events);
 
   Coordinator& coordinator_;
   Wait wait_;
   OnRefused on_refused_;
+  std::vector<Statement> statements_;  // of one call
 };
 
 }  // namespace write_aside::cli

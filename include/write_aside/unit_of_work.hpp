@@ -45,6 +45,9 @@ class UnitOfWork {
   // One SQL statement; placeholders are the database's own.
   [[nodiscard]] Result<Rows> execute(std::string_view sql, std::span<const Parameter> parameters);
   [[nodiscard]] Result<Rows> execute(std::string_view sql, std::initializer_list<Parameter> parameters = {});
+  // Several, in order, in as few round trips as the database allows; rows that they give are dropped. At the first one
+  // that fails the rest is not run, and `failed` is its index.
+  [[nodiscard]] Result<void> execute_all(std::span<const Statement> statements, std::size_t& failed);
 
   // Adds an event. Checked at once for what can be checked locally (C1): topic, size, header names. A refused
   // event is not part of the unit.

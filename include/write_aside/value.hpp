@@ -5,6 +5,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -42,6 +43,12 @@ class Parameter {
 
  private:
   Storage storage_;
+};
+
+// One statement with its parameters; refers to both.
+struct Statement {
+  std::string_view sql;
+  std::span<const Parameter> parameters;
 };
 
 // What a statement gave: named columns and rows, and for a change the number of rows changed.

@@ -27,6 +27,12 @@ Result<Rows> Unit::execute(std::string_view sql, std::span<const Parameter> para
   return session_->execute(sql, parameters);
 }
 
+Result<void> Unit::execute_all(std::span<const Statement> statements, std::size_t& failed) {
+  failed = 0;
+  if (!open_) return failure(over());
+  return session_->execute_all(statements, failed);
+}
+
 Result<void> Unit::publish(Event event) {
   if (!open_) return failure(over());
   if (auto good = check_event(event, core_.context().stream->record_bytes_max()); !good) return good;

@@ -19,6 +19,7 @@ class Unit {
 
   [[nodiscard]] Result<void> begin();
   [[nodiscard]] Result<Rows> execute(std::string_view sql, std::span<const Parameter> parameters);
+  [[nodiscard]] Result<void> execute_all(std::span<const Statement> statements, std::size_t& failed);
   [[nodiscard]] Result<void> publish(Event event);
   [[nodiscard]] Result<void> savepoint();
   [[nodiscard]] Result<void> rollback_to_savepoint();

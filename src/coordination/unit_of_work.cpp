@@ -15,6 +15,9 @@ Result<Rows> UnitOfWork::execute(std::string_view sql, std::span<const Parameter
 Result<Rows> UnitOfWork::execute(std::string_view sql, std::initializer_list<Parameter> parameters) {
   return unit_->execute(sql, std::span(parameters.begin(), parameters.size()));
 }
+Result<void> UnitOfWork::execute_all(std::span<const Statement> statements, std::size_t& failed) {
+  return unit_->execute_all(statements, failed);
+}
 Result<void> UnitOfWork::publish(Event event) { return unit_->publish(std::move(event)); }
 Result<void> UnitOfWork::savepoint() { return unit_->savepoint(); }
 Result<void> UnitOfWork::rollback_to_savepoint() { return unit_->rollback_to_savepoint(); }

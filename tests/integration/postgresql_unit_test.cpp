@@ -55,6 +55,47 @@ TEST_F(PostgresqlUnit, CountsChangedRowsAndNoReadOnes) {
   EXPECT_EQ(must(execute(*session, "SELECT id FROM user_rows WHERE false")).columns, std::vector<std::string>{"id"});
 }
 
+TEST_F(PostgresqlUnit, RunsManyStatementsInOrder) {
+  auto session = begin();
+  const std::string large(10'000, 'x');
+  std::vector<std::vector<Parameter>> parameters;
+  std::vector<std::string> texts;
+  for (int i = 0; i < 400; ++i) {
+    parameters.push_back({i, std::string_view(large)});
+    // More different ones than the connection keeps prepared.
+    texts.push_back("UPDATE user_rows SET text = text || $1 || $2 WHERE id = -" + std::to_string(i));
+  }
+  std::vector<Statement> statements;
+  for (int i = 0; i < 400; ++i) {
+    statements.push_back({"INSERT INTO user_rows VALUES ($1, $2)", parameters[static_cast<std::size_t>(i)]});
+    statements.push_back({texts[static_cast<std::size_t>(i)], parameters[static_cast<std::size_t>(i)]});
+    statements.push_back({"SELECT * FROM user_rows", {}});
+  }
+  std::size_t failed = 0;
+  must(session->execute_all(statements, failed));
+  EXPECT_EQ(failed, statements.size());
+  EXPECT_EQ(value(*session, "SELECT count(*) FROM user_rows"), Value(std::int64_t{400}));
+  must(session->execute_all(std::span(statements).subspan(1, 1), failed));
+}
+
+TEST_F(PostgresqlUnit, NamesTheFirstOfManyStatementsThatFails) {
+  auto session = begin();
+  const std::vector<Parameter> one{1, "one"};
+  const std::string_view insert = "INSERT INTO user_rows VALUES ($1, $2)";
+  std::size_t failed = 0;
+  must(session->savepoint(1));
+  const std::vector<Statement> twice{{"SELECT 1", {}}, {insert, one}, {"SELECT 2", {}}, {insert, one}, {"COMMIT", {}}};
+  auto done = session->execute_all(twice, failed);
+  ASSERT_FALSE(done.has_value());
+  EXPECT_EQ(failed, 3u);
+  EXPECT_EQ(done.error().code, ErrorCode::constraint);
+  must(session->rollback_to_savepoint(1));
+  done = session->execute_all(std::vector<Statement>{{insert, one}, {"COMMIT", {}}, {insert, one}}, failed);
+  ASSERT_FALSE(done.has_value());
+  EXPECT_EQ(failed, 1u);
+  EXPECT_EQ(value(*session, "SELECT count(*) FROM user_rows"), Value(std::int64_t{1}));
+}
+
 TEST_F(PostgresqlUnit, RefusesWhatWouldEndTheTransactionOrStayOnTheConnection) {
   for (const char* sql : {"COMMIT",
                           "  commit ;",

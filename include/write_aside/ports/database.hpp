@@ -100,6 +100,15 @@ class Session {
   // One statement, placeholders as the database writes them. A failed statement leaves the transaction
   // open where the database allows it; `Error::effect` is `no`.
   [[nodiscard]] virtual Result<Rows> execute(std::string_view sql, std::span<const Parameter> parameters) = 0;
+  // Several, in order, in as few round trips as the database allows; rows that they give are dropped. At the first one
+  // that fails the rest is not run, and `failed` is its index.
+  [[nodiscard]] virtual Result<void> execute_all(std::span<const Statement> statements, std::size_t& failed) {
+    for (failed = 0; failed < statements.size(); ++failed) {
+      auto done = execute(statements[failed].sql, statements[failed].parameters);
+      if (!done) return failure(done);
+    }
+    return {};
+  }
   // Savepoints nest; `depth` names them, from 1.
   [[nodiscard]] virtual Result<void> savepoint(int depth) = 0;
   [[nodiscard]] virtual Result<void> rollback_to_savepoint(int depth) = 0;

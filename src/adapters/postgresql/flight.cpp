@@ -1,5 +1,6 @@
 #include "adapters/postgresql/flight.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace write_aside::postgresql {
@@ -84,15 +85,20 @@ void Flight::queue_cached(std::string_view key, std::string_view text, const Arg
     queue_once(("DEALLOCATE " + evicted).c_str());
     steps_.back().kind = Step::Kind::forget;
   }
-  if (!entry->prepared) {
+  if (!entry->prepared && !prepares(entry->name)) {
     const std::string sql = ours ? connection_.qualified(text) : std::string(text);
     note_queued(PQsendPrepare(connection_.raw(), entry->name.c_str(), sql.c_str(), 0, nullptr),
-                {Step::Kind::prepare, entry->sql, ours});
+                {Step::Kind::prepare, entry->sql, ours, false, entry->name});
   }
   const Arguments::Arrays arrays = arguments.arrays();
   note_queued(PQsendQueryPrepared(connection_.raw(), entry->name.c_str(), arguments.count(), arrays.values.data(),
                                   arrays.lengths.data(), arrays.formats.data(), 0),
               {Step::Kind::command, entry->sql, ours, entry->prepared});
+}
+
+// Earlier in this flight.
+bool Flight::prepares(std::string_view name) const {
+  return std::any_of(steps_.begin(), steps_.end(), [name](const Step& step) { return step.name == name; });
 }
 
 void Flight::queue_once(const char* sql, const Arguments& arguments) {

@@ -66,13 +66,15 @@ class Flight {
  private:
   struct Step {
     enum class Kind { prelude, prepare, forget, command } kind = Kind::command;
-    std::string_view sql = {};  // as the statement cache has it; empty: not from there
+    std::string sql = {};  // as the statement cache has it; empty: not from there
     bool ours = false;
-    bool reused = false;  // prepared by an earlier flight
+    bool reused = false;    // prepared by an earlier flight
+    std::string name = {};  // of what is prepared
   };
   void queue_cached(std::string_view key, std::string_view text, const Arguments& arguments, bool ours);
   void queue_begin();
   void note_queued(int queued, Step step);
+  [[nodiscard]] bool prepares(std::string_view name) const;
   [[nodiscard]] Result<ResultHandle> take_step(const Step& step, ports::Deadline deadline, RowSink* rows);
   [[nodiscard]] Error explain(const PGresult* result, const Step& step);
   [[nodiscard]] Error not_ours_to_use(Error error, const Step& step) const;

@@ -87,6 +87,19 @@ Result<Rows> UnitSession::execute(std::string_view sql, std::span<const Paramete
       [&](Connection& connection) { return run_user_statement(connection, sql, parameters, reply_deadline()); });
 }
 
+Result<void> UnitSession::execute_all(std::span<const Statement> statements, std::size_t& failed) {
+  failed = 0;
+  while (failed < statements.size()) {
+    const std::span<const Statement> some = first_flight(statements.subspan(failed));
+    std::size_t done = 0;
+    auto ran =
+        inside([&](Connection& connection) { return run_user_statements(connection, some, done, reply_deadline()); });
+    failed += done;
+    if (!ran) return ran;
+  }
+  return {};
+}
+
 Result<void> UnitSession::savepoint(int depth) {
   return inside([&](Connection& connection) { return open_savepoint(connection, depth, reply_deadline()); });
 }

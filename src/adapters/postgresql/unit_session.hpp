@@ -17,6 +17,7 @@ namespace write_aside::postgresql {
 class UnitSession : public ports::Session {
  public:
   Result<Rows> execute(std::string_view sql, std::span<const Parameter> parameters) override;
+  Result<void> execute_all(std::span<const Statement> statements, std::size_t& failed) override;
   Result<void> savepoint(int depth) override;
   Result<void> rollback_to_savepoint(int depth) override;
   Result<void> release_savepoint(int depth) override;

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -96,15 +97,82 @@ Error refused(const Connection& connection, const std::string& why) {
 
 }  // namespace
 
+namespace {
+
+constexpr std::size_t flight_statements_max =
+    128;  // fewer than the cache holds: none makes room for another of its flight
+constexpr std::size_t flight_bytes_max = 1 << 20;
+
+class Dropper final : public RowSink {
+ public:
+  void take(const PGresult*, int) override {}
+};
+
+std::size_t bytes_of(const Statement& statement) {
+  std::size_t bytes = statement.sql.size();
+  for (const Parameter& parameter : statement.parameters) {
+    if (const auto* text = std::get_if<std::string_view>(&parameter.storage())) bytes += text->size();
+    if (const auto* blob = std::get_if<BlobView>(&parameter.storage())) bytes += blob->bytes.size();
+  }
+  return bytes;
+}
+
+Result<Arguments> arguments_of(Connection& connection, const Statement& statement) {
+  if (auto good = check_statement_text(statement.sql, connection.name()); !good) return failure(std::move(good));
+  Arguments arguments = Arguments::of_parameters(statement.parameters);
+  if (!arguments.holds_nul()) return arguments;
+  return failure(refused(connection, "a text holds a NUL character, which PostgreSQL cannot store; use bytea"));
+}
+
+}  // namespace
+
+std::span<const Statement> first_flight(std::span<const Statement> statements) {
+  std::size_t bytes = 0;
+  std::size_t count = 0;
+  while (count < statements.size() && count < flight_statements_max && bytes < flight_bytes_max) {
+    bytes += bytes_of(statements[count++]);
+  }
+  return statements.first(count);
+}
+
+Result<void> run_user_statements(Connection& connection, std::span<const Statement> statements, std::size_t& done,
+                                 ports::Deadline deadline) {
+  done = 0;
+  // Those before one that is refused here are run all the same: the first one that fails is to be told.
+  std::vector<Arguments> arguments;
+  arguments.reserve(statements.size());
+  std::optional<Error> refusal;
+  for (const Statement& statement : statements) {
+    auto good = arguments_of(connection, statement);
+    if (!good) refusal = good.error();
+    if (refusal) break;
+    arguments.push_back(*std::move(good));
+  }
+  if (!arguments.empty()) {
+    Flight flight(connection, "statement");
+    for (std::size_t i = 0; i < arguments.size(); ++i) flight.queue_user(statements[i].sql, arguments[i]);
+    if (auto sent = flight.send(); !sent) return sent;
+    Dropper rows;
+    for (; done < arguments.size(); ++done) {
+      auto answer = flight.take(deadline, &rows);
+      if (answer) continue;
+      if (!connection.is_broken()) {
+        if (auto landed = flight.land(deadline); !landed) return landed;
+      }
+      return failure(std::move(answer));
+    }
+    if (auto landed = flight.land(deadline); !landed) return landed;
+  }
+  if (refusal) return failure(*std::move(refusal));
+  return {};
+}
+
 Result<Rows> run_user_statement(Connection& connection, std::string_view sql, std::span<const Parameter> parameters,
                                 ports::Deadline deadline) {
-  if (auto good = check_statement_text(sql, connection.name()); !good) return failure(std::move(good));
-  const Arguments arguments = Arguments::of_parameters(parameters);
-  if (arguments.holds_nul()) {
-    return failure(refused(connection, "a text holds a NUL character, which PostgreSQL cannot store; use bytea"));
-  }
+  const auto arguments = arguments_of(connection, {sql, parameters});
+  if (!arguments) return failure(arguments);
   Flight flight(connection, "statement");
-  flight.queue_user(sql, arguments);
+  flight.queue_user(sql, *arguments);
   Collector collector;
   auto last = flight.run(deadline, &collector);
   if (!last) return failure(std::move(last));
