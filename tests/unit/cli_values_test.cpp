@@ -80,6 +80,14 @@ TEST(StoreUrl, RefusesUnknownSchemesWithoutRepeatingTheRest) {
   EXPECT_NE(open_database("", Missing::refuse).error().message.find("WRITE_ASIDE_DATABASE"), std::string::npos);
 }
 
+TEST(StoreUrl, ShowsNothingOfWhatHasNoScheme) {
+  for (const char* url : {"host=db password=se:cret", "me@se:cret", "postgre?password=se:cret"}) {
+    EXPECT_TRUE(open_database(url, Missing::refuse).error().message.starts_with("the database URL has no scheme;"))
+        << url;
+    EXPECT_TRUE(open_stream(url, Missing::refuse).error().message.starts_with("the stream URL has no scheme;")) << url;
+  }
+}
+
 TEST(Report, IsTheJsonThatWasPromised) {
   Tally tally;
   tally.committed = 1'200'000;
