@@ -140,6 +140,14 @@ Result<void> switch_to_wal(Connection& connection, std::chrono::milliseconds bus
 
 }  // namespace
 
+Error damaged(const std::string& name, const std::string& what) {
+  return {.code = ErrorCode::corrupt,
+          .side = Side::stream,
+          .effect = Effect::no,
+          .message = name + " is damaged: " + what + "; restore it from a backup",
+          .driver = {}};
+}
+
 Result<void> prepare_file(const std::string& path, const std::string& name, const Options& options) {
   sqlite3* raw = nullptr;
   const int flags =
