@@ -26,8 +26,9 @@ TEST(Position, IsReadBackAsItWasWritten) {
 TEST(Position, RefusesOtherTexts) {
   const std::string good = "v1 units=11 line=12 offset=3456 sum=0000000000000abc rejected=2 lanes=0,7";
   ASSERT_TRUE(parse_position(good));
-  for (const std::string& text : {std::string(), std::string("v2") + good.substr(2), good + " more=1",
-                                  good.substr(0, 40), std::string("17"), "v1 units=-1" + good.substr(11), good + ","}) {
+  for (const std::string& text :
+       {std::string(), std::string("v2") + good.substr(2), good + " more=1", good + " workers=0", good.substr(0, 40),
+        std::string("17"), "v1 units=-1" + good.substr(11), good + ","}) {
     EXPECT_EQ(parse_position(text).has_value(), text == good + ",") << text;
   }
 }
