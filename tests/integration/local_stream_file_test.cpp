@@ -45,6 +45,12 @@ TEST_F(LocalStreamFile, RefusesAForeignApplicationId) {
   EXPECT_EQ(code_of_opening(path_), ErrorCode::corrupt);
 }
 
+TEST_F(LocalStreamFile, RefusesAFileWithTriggers) {
+  make_stream().reset();
+  raw_query(path_, "CREATE TRIGGER theirs AFTER INSERT ON record_1 BEGIN DELETE FROM record_2; END");
+  EXPECT_EQ(code_of_opening(path_), ErrorCode::corrupt);
+}
+
 TEST_F(LocalStreamFile, RefusesANewerVersion) {
   make_stream().reset();
   raw_query(path_, "PRAGMA user_version = 2");
