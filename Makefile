@@ -1,6 +1,6 @@
 JOBS ?= $(shell nproc)
 .DEFAULT_GOAL := build
-.PHONY: build demo demo-kafka test test-quick model model-long simulate explore bench lint format clean help packages
+.PHONY: build demo demo-kafka test test-quick model model-long simulate explore fuzz bench lint format clean help packages
 
 build: packages  ## the program, optimised: build/bin/write-aside
 	cmake --preset release >/dev/null
@@ -37,6 +37,11 @@ explore: packages  ## every choice of two faults on simulated stores, for one to
 	@cmake --preset release >/dev/null
 	@cmake --build build --parallel $(JOBS) --target simulate >/dev/null
 	@build/bin/simulate --jobs $(JOBS) --explore
+
+fuzz: packages  ## random inputs for everything that reads, under the sanitizers: SECONDS=N for each kind of input
+	@cmake --preset asan >/dev/null
+	@cmake --build build/asan --parallel $(JOBS) --target fuzzers >/dev/null
+	@tools/fuzz --jobs $(JOBS) --seconds $(or $(SECONDS),60)
 
 bench: packages  ## build and run the benchmarks
 	cmake --preset release >/dev/null

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <exception>
@@ -11,6 +10,7 @@
 
 #include "command.hpp"
 #include "interruption.hpp"
+#include "printable.hpp"
 
 namespace {
 
@@ -20,8 +20,8 @@ constexpr const char* footer = R"help(
 Stores are named by URLs, such as sqlite:PATH, local:PATH and kafka://HOST:PORT. Each can come
 from its option, from WRITE_ASIDE_DATABASE and WRITE_ASIDE_STREAM, or from the TOML file, in
 this order. Keys of the file, all strings: database, stream, source, ledger_topic; and the
-table [stream_config] with properties of the stream's client. Secrets belong into that table or
-into the file of --stream-config, never on the command line.
+table [stream_config] with properties of the stream's client. Secrets belong into that file, the
+file of --stream-config or, in a URL, the environment, never on the command line.
 
 Exit status:
   0    all committed
@@ -41,9 +41,8 @@ Example:
 int status_of(ExitStatus status) { return static_cast<int>(status); }
 
 // One line, whatever a driver put into the message.
-int fail(std::string message, ExitStatus status) {
-  std::replace(message.begin(), message.end(), '\n', ' ');
-  fmt::print(stderr, "write-aside: {}\n", message);
+int fail(const std::string& message, ExitStatus status) {
+  fmt::print(stderr, "write-aside: {}\n", printable(message));
   return status_of(status);
 }
 
@@ -78,6 +77,9 @@ int run(int argc, char** argv) {
       return fail(fmt::format("there is no command '{}' (see 'write-aside --help')", argv[1]), ExitStatus::usage);
     }
     return fail(fmt::format("{} (see 'write-aside --help')", error.what()), ExitStatus::usage);
+  }
+  if (auto checked = refuse_visible_secrets({argv, static_cast<std::size_t>(argc)}); !checked) {
+    return fail(checked.error().message, ExitStatus::usage);
   }
   interruption::install();
   if (auto read = invocation.settings.read_config(); !read) return fail(read.error().message, ExitStatus::usage);

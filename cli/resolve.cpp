@@ -7,6 +7,7 @@
 #include "command.hpp"
 #include "lane_state.hpp"
 #include "open_coordinator.hpp"
+#include "printable.hpp"
 #include "write_aside/coordinator.hpp"
 
 namespace write_aside::cli {
@@ -67,7 +68,7 @@ Result<ExitStatus> resolve_unit(const Settings& settings, const ResolveOptions& 
 std::string evidence(const ports::LaneSummary& lane) {
   const ports::LaneRow& row = lane.row;
   std::string text = fmt::format("lane {}: {}\n", row.lane, lane_state(row));
-  if (!row.halted.empty()) text += fmt::format("  reason       {}\n", row.halted);
+  if (!row.halted.empty()) text += fmt::format("  reason       {}\n", printable(row.halted));
   text += fmt::format("  epoch        {}\n", row.epoch);
   text += fmt::format("  settled      {}\n",
                       row.settled ? fmt::format("{}.{}", row.settled->epoch, row.settled->n) : "nothing yet");

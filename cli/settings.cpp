@@ -5,6 +5,7 @@
 
 #include <toml++/toml.h>
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -45,7 +46,26 @@ Result<void> flatten(const std::string& file, const std::string& prefix, const t
   return {};
 }
 
+// What the parser says, without the letters that it met there: they may be a part of a secret.
+std::string_view reason(std::string_view said) { return said.substr(0, said.find(", saw '")); }
+
+bool holds_password(std::string_view argument) {
+  const std::size_t begin = argument.find("://");
+  if (begin == std::string_view::npos) return false;
+  const std::string_view rest = argument.substr(begin + 3);
+  const std::string_view user = rest.substr(0, rest.find('@'));
+  const bool behind_user = user.size() < rest.size() && user.find(':') != std::string_view::npos;
+  return behind_user || rest.find("password=") != std::string_view::npos;
+}
+
 }  // namespace
+
+Result<void> refuse_visible_secrets(std::span<const char* const> arguments) {
+  if (std::none_of(arguments.begin(), arguments.end(), holds_password)) return {};
+  return failure(
+      usage_error("a password on the command line can be seen by other users; give the URL in WRITE_ASIDE_DATABASE or "
+                  "write-aside.toml, or the password in PGPASSWORD or ~/.pgpass"));
+}
 
 void Settings::add_options(CLI::App& program) {
   program.add_option("-d,--database", database, "Database URL: " + database_forms())
@@ -112,7 +132,7 @@ Result<void> Settings::read_config() {
   } catch (const toml::parse_error& error) {
     const auto begin = error.source().begin;
     return failure(usage_error(
-        fmt::format("{}:{}:{}: not valid TOML: {}", config, begin.line, begin.column, error.description())));
+        fmt::format("{}:{}:{}: not valid TOML: {}", config, begin.line, begin.column, reason(error.description()))));
   }
   return {};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ struct Settings {
  private:
   [[nodiscard]] Result<void> read_stream_properties_and_options();
 };
+
+// Other users of the host see the command line: an argument with a URL that holds a password is refused.
+[[nodiscard]] Result<void> refuse_visible_secrets(std::span<const char* const> arguments);
 
 struct Stores {
   std::shared_ptr<ports::Database> database;

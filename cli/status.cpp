@@ -8,6 +8,7 @@
 #include "job/progress.hpp"
 #include "json_output.hpp"
 #include "lane_state.hpp"
+#include "printable.hpp"
 
 namespace write_aside::cli {
 namespace {
@@ -118,9 +119,10 @@ std::string to_table(const Snapshot& snapshot, const Stores& stores, const Statu
     const bool owned = !lane.row.owner.empty();
     const std::string beat =
         owned ? fmt::format("{:.1f} s ago", static_cast<double>(lane.row.heartbeat_age.count()) / 1000) : "-";
-    text += fmt::format("{:>4}  {:<6}  {:>6}  {:>10}  {:>11}  {:>6}  {}\n", lane.row.lane, lane_state(lane.row),
-                        lane.row.epoch, beat, lane.undelivered, lane.kept, owned ? lane.row.owner_process : "-");
-    if (!lane.row.halted.empty()) text += fmt::format("      halted: {}\n", lane.row.halted);
+    text +=
+        fmt::format("{:>4}  {:<6}  {:>6}  {:>10}  {:>11}  {:>6}  {}\n", lane.row.lane, lane_state(lane.row),
+                    lane.row.epoch, beat, lane.undelivered, lane.kept, owned ? printable(lane.row.owner_process) : "-");
+    if (!lane.row.halted.empty()) text += fmt::format("      halted: {}\n", printable(lane.row.halted));
   }
   if (!options.source.empty()) {
     text += fmt::format("\nsource {}: {}\n", options.source, progress_text(snapshot));

@@ -147,6 +147,13 @@ std::string forms(std::span<const Some> schemes) {
   return text;
 }
 
+// Where no scheme is, a colon may stand behind anything, also a password.
+bool is_scheme(std::string_view name) {
+  constexpr std::size_t letters_max = 20;
+  return !name.empty() && name.size() <= letters_max &&
+         std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); });
+}
+
 // Finds the scheme; `url` keeps what stands behind it. A message names the scheme alone: the rest may hold a password.
 template <class Some>
 Result<const Some*> take_scheme(std::string& url, std::span<const Some> schemes, std::string_view what,
@@ -156,7 +163,7 @@ Result<const Some*> take_scheme(std::string& url, std::span<const Some> schemes,
         fmt::format("no {0} given; use --{0} URL, {1}, or {0} = \"URL\" in write-aside.toml", what, option)));
   }
   const std::size_t colon = url.find(':');
-  if (colon == std::string::npos) {
+  if (colon == std::string::npos || !is_scheme(std::string_view(url).substr(0, colon))) {
     return failure(usage_error(fmt::format("the {} URL has no scheme; write {}", what, forms(schemes))));
   }
   const std::string_view name = std::string_view(url).substr(0, colon);

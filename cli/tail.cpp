@@ -13,6 +13,7 @@
 #include "command.hpp"
 #include "interruption.hpp"
 #include "json_output.hpp"
+#include "printable.hpp"
 
 namespace write_aside::cli {
 namespace {
@@ -82,9 +83,7 @@ std::string text_line(const ports::StoredRecord& record) {
   std::string line =
       fmt::format("{}/{}@{}  {}  {}  key {}  {}", record.topic, record.partition, record.offset,
                   time_text(record.timestamp_ms), header(record, "ce_type"), record.key.value_or("-"), value);
-  std::replace_if(
-      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
-  return line += '\n';
+  return printable(std::move(line)) + '\n';
 }
 
 Result<std::int64_t> parse_from(const std::string& text) {

@@ -14,6 +14,7 @@
 #include "job/ingest.hpp"
 #include "job/progress.hpp"
 #include "json_output.hpp"
+#include "printable.hpp"
 
 namespace write_aside::cli {
 namespace {
@@ -306,7 +307,7 @@ class Verify {
       fmt::print("{}", to_line(to_json()));
       return;
     }
-    for (const std::string& text : audit_.texts()) fmt::print("{}\n", text);
+    for (const std::string& text : audit_.texts()) fmt::print("{}\n", printable(text));
     fmt::print("{} events in {} topics:", audit_.events(), topics_);
     for (std::size_t kind = 0; kind < violation_names.size(); ++kind) {
       fmt::print("{} {} {}", kind == 0 ? "" : ",", audit_.count(static_cast<Violation>(kind)), violation_names[kind]);

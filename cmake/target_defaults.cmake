@@ -19,3 +19,11 @@ function(write_aside_precompile target)
     target_precompile_headers(${target} PRIVATE ${ARGN})
   endif()
 endfunction()
+
+# Lets the fuzzers (tests/fuzz) see which way an input takes through this target. Only in the build that has them; what
+# is linked without libFuzzer carries the counters along and never reads them.
+function(write_aside_traced_by_fuzzers target)
+  if(WRITE_ASIDE_FUZZERS)
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
+endfunction()

@@ -184,13 +184,22 @@ std::optional<Parameter> JsonText::parameter(json::value& value, std::string_vie
     default:
       break;
   }
-  json::number number;
-  const bool readable = value.get_number().get(number) == simdjson::SUCCESS;
-  if (!readable || number.is_uint64()) {
-    return refuse(at(token),
-                  fmt::format("{} is a number too large for 64 bits with a sign; write it as a string", name));
+  return number(value, name);
+}
+
+std::optional<Parameter> JsonText::number(json::value& value, std::string_view name) {
+  const std::size_t place = at(value);
+  json::number_type type{};
+  std::int64_t whole = 0;
+  double real = 0;
+  // Not get_number(): in simdjson 3.0 it gives 0 for a number with a point that has more than 19 digits.
+  const bool readable = value.get_number_type().get(type) == simdjson::SUCCESS;
+  if (readable && type == json::number_type::floating_point_number) {
+    if (value.get_double().get(real) == simdjson::SUCCESS) return Parameter(real);
+  } else if (readable && value.get_int64().get(whole) == simdjson::SUCCESS) {
+    return Parameter(whole);
   }
-  return number.is_int64() ? Parameter(number.get_int64()) : Parameter(number.get_double());
+  return refuse(place, fmt::format("{} is a number too large for 64 bits with a sign; write it as a string", name));
 }
 
 std::optional<JsonText::Field> JsonText::field(simdjson::simdjson_result<json::field> result) {

@@ -55,6 +55,7 @@ class JsonText {
  private:
   [[nodiscard]] bool check(std::string_view text);
   [[nodiscard]] bool check_slowly(std::string_view text);
+  [[nodiscard]] std::optional<Parameter> number(json::value& value, std::string_view name);
   std::nullopt_t wrong_type(json::value& value, std::string_view name, std::string_view wanted);
 
   simdjson::dom::parser checker_;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "interruption.hpp"
+#include "printable.hpp"
 
 namespace write_aside::cli {
 namespace {
@@ -104,7 +105,7 @@ void JobStatus::complain_locked(const PlannedUnit& unit, std::size_t at, const s
 
 void JobStatus::complain_locked(const std::string& message) {
   display_.clear();
-  fmt::print(stderr, "write-aside: {}\n", message);
+  fmt::print(stderr, "write-aside: {}\n", printable(message));
 }
 
 void JobStatus::show() {

@@ -41,7 +41,7 @@ std::optional<Position> parse_position(std::string_view text) {
                         fields.numbers("lanes", position.lanes);
   if (!complete) return std::nullopt;
   if (!fields.empty() && !fields.number("workers", position.workers)) return std::nullopt;
-  if (!fields.empty()) return std::nullopt;
+  if (!fields.empty() || position.workers == 0) return std::nullopt;
   return position;
 }
 

@@ -180,12 +180,10 @@ class WrongSetUp : public ServersTest {
 
 TEST_F(WrongSetUp, AServerThatDoesNotAnswerIsNamed) {
   init();
-  const std::string good = database_;
-  database_ = "postgresql://write_aside:hush@127.0.0.1:1/shop";
-  const Finished without_database = on_stores({"status"});
+  environment_database_ = "postgresql://write_aside:hush@127.0.0.1:1/shop";
+  const Finished without_database = run({"status", "--stream", stream_});
   expect_refused(without_database, 4, "127.0.0.1:1");
   EXPECT_EQ(without_database.err.find("hush"), std::string::npos) << "a secret is shown";
-  database_ = good;
   stream_ = "kafka://127.0.0.1:1";
   expect_refused(on_stores({"tail", topic_}), 4, "127.0.0.1:1");
 }

@@ -45,6 +45,12 @@ TEST_F(LocalStreamFile, RefusesAForeignApplicationId) {
   EXPECT_EQ(code_of_opening(path_), ErrorCode::corrupt);
 }
 
+TEST_F(LocalStreamFile, RefusesAFileWithTriggers) {
+  make_stream().reset();
+  raw_query(path_, "CREATE TRIGGER theirs AFTER INSERT ON record_1 BEGIN DELETE FROM record_2; END");
+  EXPECT_EQ(code_of_opening(path_), ErrorCode::corrupt);
+}
+
 TEST_F(LocalStreamFile, RefusesANewerVersion) {
   make_stream().reset();
   raw_query(path_, "PRAGMA user_version = 2");
@@ -90,6 +96,49 @@ TEST_F(LocalStreamFile, ReportsHeadersThatAreNotItsOwnAsCorrupt) {
     const auto records = reader->poll(1, soon());
     ASSERT_FALSE(records.has_value()) << headers;
     EXPECT_EQ(records.error().code, ErrorCode::corrupt);
+  }
+}
+
+// The first error of reading and writing what the file holds.
+ErrorCode code_of_using(const std::string& path) {
+  const StreamPointer stream = open_stream(path);
+  if (const auto topics = stream->topics(); !topics) return topics.error().code;
+  for (const auto isolation : {ports::Isolation::read_committed, ports::Isolation::read_uncommitted}) {
+    auto reader = stream->reader({{"orders", 0, 0}, {"orders", 1, 0}}, isolation);
+    if (!reader) return reader.error().code;
+    if (const auto records = (*reader)->poll(100, std::chrono::steady_clock::now()); !records) {
+      return records.error().code;
+    }
+  }
+  const auto producer = stream->transactional_producer("a", 60s, silent).value();
+  if (const auto ready = producer->initialise(soon()); !ready) return ready.error().code;
+  if (const auto begun = producer->begin(); !begun) return begun.error().code;
+  const auto staged = stage(*producer, {record(0, "y"), record(1, "y")});
+  return staged ? ErrorCode::unknown : staged.error().code;
+}
+
+// Found by fuzzing: without a look at them these led to a crash, or to records of another partition.
+TEST_F(LocalStreamFile, ReportsNumbersThatItWouldNotWriteAsCorrupt) {
+  const std::string whole = (folder_ / "whole.events").string();
+  {
+    const StreamPointer stream = make_stream();
+    EXPECT_TRUE(commit(*initialised(*stream, "a"), {record(0, "x"), record(1, "x")}));
+    const ProducerPointer open = initialised(*stream, "a");
+    EXPECT_TRUE(open->begin() && stage(*open, {record(1, "undecided")}));
+  }
+  std::filesystem::copy_file(path_, whole);
+  EXPECT_EQ(code_of_using(path_), ErrorCode::unknown) << "the file is good";
+  for (const char* damage :
+       {"UPDATE topic SET partitions = 0", "UPDATE topic SET partitions = 3", "UPDATE topic SET partitions = -1",
+        "DELETE FROM partition WHERE number = 0", "UPDATE partition SET ref = -5 WHERE number = 0",
+        "UPDATE partition SET ref = 1 << 40 WHERE number = 0", "UPDATE partition SET number = 7 WHERE number = 1",
+        "UPDATE partition SET next_offset = -1 WHERE number = 0", "UPDATE partition SET next_offset = 1 << 41",
+        "UPDATE partition SET begin_offset = -1", "UPDATE partition SET begin_offset = 9 WHERE number = 0",
+        "UPDATE open_partition SET first_offset = -1", "UPDATE open_partition SET first_offset = 99",
+        "UPDATE open_partition SET ref = -33", "UPDATE producer SET epoch = 9223372036854775807"}) {
+    std::filesystem::copy_file(whole, path_, std::filesystem::copy_options::overwrite_existing);
+    raw_query(path_, damage);
+    EXPECT_EQ(code_of_using(path_), ErrorCode::corrupt) << damage;
   }
 }
 

@@ -121,6 +121,8 @@ class ProgramTest : public testing::Test {
     return false;
   }
 
+  std::string environment_database_ = "sqlite:shop.db";
+
  private:
   [[noreturn]] void execute(const Arguments& arguments, int input, const std::string& label, int output) const {
     const int out = output >= 0 ? output : open(path(label + ".out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -129,7 +131,7 @@ class ProgramTest : public testing::Test {
     dup2(out, STDOUT_FILENO);
     dup2(err, STDERR_FILENO);
     if (chdir(folder_.c_str()) != 0) _exit(127);
-    setenv("WRITE_ASIDE_DATABASE", "sqlite:shop.db", 1);
+    setenv("WRITE_ASIDE_DATABASE", environment_database_.c_str(), 1);
     setenv("WRITE_ASIDE_STREAM", "local:shop.events", 1);
     std::vector<char*> words{const_cast<char*>(WRITE_ASIDE_PROGRAM)};
     for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));

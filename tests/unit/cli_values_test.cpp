@@ -26,8 +26,9 @@ TEST(Position, IsReadBackAsItWasWritten) {
 TEST(Position, RefusesOtherTexts) {
   const std::string good = "v1 units=11 line=12 offset=3456 sum=0000000000000abc rejected=2 lanes=0,7";
   ASSERT_TRUE(parse_position(good));
-  for (const std::string& text : {std::string(), std::string("v2") + good.substr(2), good + " more=1",
-                                  good.substr(0, 40), std::string("17"), "v1 units=-1" + good.substr(11), good + ","}) {
+  for (const std::string& text :
+       {std::string(), std::string("v2") + good.substr(2), good + " more=1", good + " workers=0", good.substr(0, 40),
+        std::string("17"), "v1 units=-1" + good.substr(11), good + ","}) {
     EXPECT_EQ(parse_position(text).has_value(), text == good + ",") << text;
   }
 }
@@ -78,6 +79,14 @@ TEST(StoreUrl, RefusesUnknownSchemesWithoutRepeatingTheRest) {
   EXPECT_EQ(open_stream("local:", Missing::refuse).error().message,
             "the stream URL names nothing behind 'local:'; write local:PATH");
   EXPECT_NE(open_database("", Missing::refuse).error().message.find("WRITE_ASIDE_DATABASE"), std::string::npos);
+}
+
+TEST(StoreUrl, ShowsNothingOfWhatHasNoScheme) {
+  for (const char* url : {"host=db password=se:cret", "me@se:cret", "postgre?password=se:cret"}) {
+    EXPECT_TRUE(open_database(url, Missing::refuse).error().message.starts_with("the database URL has no scheme;"))
+        << url;
+    EXPECT_TRUE(open_stream(url, Missing::refuse).error().message.starts_with("the stream URL has no scheme;")) << url;
+  }
 }
 
 TEST(Report, IsTheJsonThatWasPromised) {

@@ -106,7 +106,8 @@ Result<Appender::Target*> Appender::target(Writing& writing, std::int64_t ref) {
   if (!read) return failure(std::move(read));
   auto row = read->bind_all(ref).step();
   if (!row) return failure(std::move(row));
-  const std::int64_t next = *row ? read->integer(0) : offset_max;
+  const std::int64_t next = *row ? read->integer(0) : -1;
+  if (!is_offset(next)) return failure(damaged(store_.name(), "the next offset of a partition is none"));
   return &targets_.emplace_back(Target{ref, topic_->info.compacted, next, next});
 }
 
@@ -171,6 +172,9 @@ Result<void> discard_transaction(Writing& writing, std::int64_t producer) {
       auto row = read->step();
       if (!row) return failure(std::move(row));
       if (!*row) break;
+      if (!is_ref(read->integer(0)) || !is_offset(read->integer(1))) {
+        return failure(damaged(connection.name(), "the place of an open transaction is none"));
+      }
       positions.push_back(position_of(read->integer(0), read->integer(1)));
     }
   }
@@ -232,7 +236,9 @@ Result<Window> undecided_window(Connection& connection, std::int64_t ref) {
   auto row = read->bind_all(ref).step();
   if (!row) return failure(std::move(row));
   if (!*row) return Window{};
-  return Window{read->integer(0), read->integer(1)};
+  const Window window{read->integer(0), read->integer(1)};
+  if (is_offset(window.from) && is_offset(window.upto)) return window;
+  return failure(damaged(connection.name(), "the offsets of a compacted partition are none"));
 }
 
 struct KeyedRecord {

@@ -3,7 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "adapters/local_stream/schema.hpp"
+
 namespace write_aside::local_stream {
+namespace {
+
+constexpr std::int64_t epoch_max = std::int64_t{1} << 62;  // far from where adding one would not make another
+
+}  // namespace
 
 Error LocalTransactionalProducer::misused(std::string_view what) const {
   return {.code = ErrorCode::invalid_argument,
@@ -44,6 +51,9 @@ Result<void> LocalTransactionalProducer::take_epoch(Writing& writing) {
   if (!row) return failure(std::move(row));
   id_ = take->integer(0);
   epoch_ = take->integer(1);
+  if (epoch_ < 1 || epoch_ > epoch_max) {
+    return failure(damaged(store_->name(), "the epoch of '" + transactional_id_ + "' is none"));
+  }
   return {};
 }
 

@@ -55,8 +55,10 @@ Result<Extent> read_extent(Connection& connection, std::int64_t ref) {
   if (!read) return failure(std::move(read));
   auto row = read->bind_all(ref).step();
   if (!row) return failure(std::move(row));
-  if (!*row) return Extent{};
-  return Extent{read->integer(0), read->integer(1), read->integer(2)};
+  const Extent extent = *row ? Extent{read->integer(0), read->integer(1), read->integer(2)} : Extent{-1, -1, -1};
+  const bool in_order = extent.begin <= extent.stable && extent.stable <= extent.next;
+  if (is_offset(extent.begin) && is_offset(extent.next) && in_order) return extent;
+  return failure(damaged(connection.name(), "the offsets of a partition are none, or not in order"));
 }
 
 bool LocalReader::Haul::is_full() const { return records.size() >= records_max || bytes >= poll_bytes_max; }
@@ -158,11 +160,15 @@ Result<void> LocalReader::read_partition(Cursor& cursor, Haul& haul) {
       cursor.offset = end;  // also over what was aborted or compacted away
       return {};
     }
+    const std::int64_t position = read->integer(0);
+    if (position < position_of(cursor.ref, cursor.offset) || position >= position_of(cursor.ref, end)) {
+      return failure(damaged(store_->name(), "the records of a partition are not in order"));
+    }
     auto headers = parse_headers(read->text(2));
     if (!headers) return failure(std::move(headers));
     ports::StoredRecord record{.topic = cursor.topic,
                                .partition = cursor.partition,
-                               .offset = offset_of(read->integer(0)),
+                               .offset = offset_of(position),
                                .key = bytes_of(*read, 3),
                                .value = bytes_of(*read, 4),
                                .headers = std::move(*headers),

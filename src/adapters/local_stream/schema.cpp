@@ -93,6 +93,13 @@ Result<Kind> inspect(Connection& connection) {
   if (!objects) return failure(std::move(objects));
   const std::string& name = connection.name();
   if (*tag == application_id) {
+    // SQLite would run them at our own statements.
+    auto triggers = number(connection, "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'");
+    if (!triggers) return failure(std::move(triggers));
+    if (*triggers > 0) {
+      return failure(
+          refused(ErrorCode::corrupt, name, "the file holds triggers, which no local stream has; drop them"));
+    }
     if (*version == schema_version && *objects > 0) return Kind::ours;
     if (*version > schema_version) {
       return failure(refused(ErrorCode::newer_version, name,
@@ -139,6 +146,14 @@ Result<void> switch_to_wal(Connection& connection, std::chrono::milliseconds bus
 }
 
 }  // namespace
+
+Error damaged(const std::string& name, const std::string& what) {
+  return {.code = ErrorCode::corrupt,
+          .side = Side::stream,
+          .effect = Effect::no,
+          .message = name + " is damaged: " + what + "; restore it from a backup",
+          .driver = {}};
+}
 
 Result<void> prepare_file(const std::string& path, const std::string& name, const Options& options) {
   sqlite3* raw = nullptr;

@@ -119,7 +119,8 @@ Result<TopicPointer> Store::topic(Connection& connection, const std::string& nam
     if (const auto known = topics_.find(name); known != topics_.end()) return known->second;
   }
   auto read = connection.prepare(
-      "SELECT topic.uid, topic.partitions, topic.compacted, partition.ref FROM topic CROSS JOIN partition "
+      "SELECT topic.uid, topic.partitions, topic.compacted, partition.ref, partition.number FROM topic CROSS JOIN "
+      "partition "
       "ON partition.topic = topic.id WHERE topic.name = ? ORDER BY partition.number",
       "look up a topic");
   if (!read) return failure(std::move(read));
@@ -130,9 +131,14 @@ Result<TopicPointer> Store::topic(Connection& connection, const std::string& nam
     if (!row) return failure(std::move(row));
     if (!*row) break;
     topic->info = {name, std::string(read->text(0)), read->integer_as<std::int32_t>(1), read->integer(2) != 0};
-    topic->refs.push_back(read->integer(3));
+    const bool follows = read->integer(4) == static_cast<std::int64_t>(topic->refs.size());
+    topic->refs.push_back(follows ? read->integer(3) : 0);
   }
   if (topic->refs.empty()) return TopicPointer{};
+  const bool complete = topic->refs.size() == static_cast<std::size_t>(topic->info.partitions);
+  if (!complete || !std::all_of(topic->refs.begin(), topic->refs.end(), is_ref)) {
+    return failure(damaged(name_, "the partitions of topic '" + name + "' are not those that it was made with"));
+  }
   const std::lock_guard lock(topics_mutex_);
   return topics_.emplace(name, std::move(topic)).first->second;
 }

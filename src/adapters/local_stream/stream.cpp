@@ -14,8 +14,6 @@ namespace {
 using sqlite_handles::Connection;
 
 constexpr std::size_t topic_name_bytes_max = 249;
-constexpr std::int32_t partitions_max = 10'000;
-constexpr std::int64_t refs_max = std::int64_t{1} << 22;  // what is left of a position beside the offset
 
 Error refused(std::string message) {
   return {.code = ErrorCode::invalid_argument,
@@ -100,7 +98,11 @@ Result<std::vector<ports::TopicInfo>> LocalStream::topics() {
     auto row = read->step();
     if (!row) return failure(std::move(row));
     if (!*row) return topics;
-    topics.push_back({std::string(read->text(0)), std::string(read->text(1)), read->integer_as<std::int32_t>(2),
+    const std::int64_t partitions = read->integer(2);
+    if (partitions < 1 || partitions > partitions_max) {
+      return failure(damaged(name(), "the number of partitions of a topic is not one"));
+    }
+    topics.push_back({std::string(read->text(0)), std::string(read->text(1)), static_cast<std::int32_t>(partitions),
                       read->integer(3) != 0});
   }
 }

@@ -53,11 +53,14 @@ std::string name_of(const Settings& settings) {
 }
 
 // A '/' or '@' in a password that is not percent-encoded makes libpq take parts of it for the host, the port or the
-// database, which messages show.
+// database, which messages show; so does a parameter behind a '&' where no '?' stands.
 bool holds_misplaced_password(const std::string& url, const Settings& settings) {
   const std::string port = find(settings, "port");
   if (port.find_first_not_of("0123456789,") != std::string::npos) return true;
   if (find(settings, "host").find('@', 1) != std::string::npos) return true;
+  for (const std::string_view shown : {"host", "hostaddr", "dbname", "user"}) {
+    if (find(settings, shown).find("password=") != std::string::npos) return true;
+  }
   const std::size_t scheme = url.find("://");
   if (scheme == std::string::npos) return false;
   const std::size_t path = url.find('/', scheme + 3);
