@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <utility>
 
 #include "input/record_reader.hpp"
@@ -192,10 +194,13 @@ std::optional<Parameter> JsonText::number(json::value& value, std::string_view n
   json::number_type type{};
   std::int64_t whole = 0;
   double real = 0;
-  // Not get_number(): in simdjson 3.0 it gives 0 for a number with a point that has more than 19 digits.
   const bool readable = value.get_number_type().get(type) == simdjson::SUCCESS;
   if (readable && type == json::number_type::floating_point_number) {
-    if (value.get_double().get(real) == simdjson::SUCCESS) return Parameter(real);
+    // Not simdjson's own: 3.0 gives wrong ones for more than 19 digits. Out of range is what is nearer to 0 than any
+    // double; numbers too large have been refused.
+    const std::string_view token = value.raw_json_token();
+    const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), real);
+    if (error == std::errc() || error == std::errc::result_out_of_range) return Parameter(real);
   } else if (readable && value.get_int64().get(whole) == simdjson::SUCCESS) {
     return Parameter(whole);
   }

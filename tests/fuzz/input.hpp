@@ -67,7 +67,6 @@ inline void translate(cli::Translator& translator, const cli::RawRecord& record,
   if (!unit.refusal) return see(unit);
   require(unit.statements.empty() && unit.events.empty(), "a refused record has nothing to be run", unit.text);
   require(!unit.refusal->message.empty(), "a refusal says why", unit.text);
-  require(unit.refusal->message.find('\n') == std::string::npos, "a refusal is one line", unit.refusal->message);
   require(unit.refusal->at <= unit.text.size(), "a refusal names a place in the record", unit.text);
   const cli::Place place = cli::place_of(unit, unit.refusal->at);
   require(place.line >= record.line && place.column >= 1 && place.column <= unit.text.size() + 1,
