@@ -128,19 +128,19 @@ Outcome Unit::commit_exactly_once(Wait wait) {
     (void)session_->rollback();
     return Outcome::aborted(place.error());
   }
-  if (auto written = write_journal(*place, payload); !written) return give_up(*place, written.error());
   const Context& context = core_.context();
-  const auto voted = place->driver->await_vote(place->member, context.after(context.options.publish_timeout));  // C4
+  const TimePoint published_by = context.after(context.options.publish_timeout);
+  if (auto written = write_journal(*place, payload, published_by); !written) return give_up(*place, written.error());
+  const auto voted = place->driver->await_vote(place->member, published_by);  // C4
   if (!voted) return give_up(*place, voted.error());
   return conclude(*place, session_->commit(context.after(context.options.commit_timeout)), wait);  // C5
 }
 
 // C3, C5: the journal row is written, and its reply is in, before COMMIT is sent.
-Result<void> Unit::write_journal(const Core::Place& place, std::string_view payload) {
-  const Context& context = core_.context();
-  session_->send_journal({place.member->key, payload, context.options.strict_order});
+Result<void> Unit::write_journal(const Core::Place& place, std::string_view payload, TimePoint published_by) {
+  session_->send_journal({place.member->key, payload, core_.context().options.strict_order});
   // The reply comes meanwhile, so this thread wakes up once for both.
-  place.driver->await_acknowledgement(place.member, context.after(context.options.publish_timeout));
+  place.driver->await_acknowledgement(place.member, published_by);
   const auto reply = session_->receive_journal();
   if (!reply) return failure(reply);
   if (*reply == ports::JournalReply::refused_by_order) {

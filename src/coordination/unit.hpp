@@ -34,7 +34,7 @@ class Unit {
   [[nodiscard]] Error over() const;
   Outcome commit_rows_only();
   Outcome commit_exactly_once(Wait wait);
-  [[nodiscard]] Result<void> write_journal(const Core::Place& place, std::string_view payload);
+  [[nodiscard]] Result<void> write_journal(const Core::Place& place, std::string_view payload, TimePoint published_by);
   static Outcome without_journal(Error error);
   static Error proven_aborted(Error error);
   Outcome give_up(const Core::Place& place, Error error);

@@ -140,7 +140,7 @@ class KafkaSetups(ProgramCase):
 
     def test_a_stranger_who_takes_a_lanes_id_costs_time_alone(self):
         self.init(lanes=1)
-        orders = range(3_000)
+        orders = range(10_000)
         process = self.start_program("apply", "--quiet", "--workers", 4, self.write_units(self.topic, orders))
         taken = 0
         while process.poll() is None:

@@ -77,7 +77,7 @@ TEST_F(UnitOfWorkTest, C4_WithoutItsAcknowledgementAUnitAborts) {
       const Outcome outcome = attempt(coordinator, 1);
       EXPECT_EQ(outcome.state(), State::aborted);
       EXPECT_EQ(outcome.error()->code, ErrorCode::timeout);
-      EXPECT_LT(world.now() - begun, 1s) << "the wait is bounded";
+      EXPECT_LT(world.now() - begun, 500ms) << "the wait is bounded, and is one";
       EXPECT_FALSE(has_row(1));
       EXPECT_EQ(attempt(coordinator, 2, Wait::visible).state(), State::committed);
       EXPECT_LT(world.now() - begun, 5s) << "B3: the batch is broken at once, not when it has grown old";
