@@ -50,7 +50,7 @@ void Lane::begun(TimePoint now) {
   batch_ledger_offset_ = 0;
   last_member_ = 0;
   begun_ = last_activity_ = now;
-  begin_cost_ = {};
+  begin_cost_.reset();
   awaited_.clear();
 }
 
@@ -92,7 +92,7 @@ std::vector<MemberPointer> Lane::delivered(std::uint64_t token, bool good, std::
     return {};
   }
   if (token == ledger_token_) batch_ledger_offset_ = first_offset;
-  if (begin_cost_.count() == 0) begin_cost_ = now - begun_;
+  if (!begin_cost_) begin_cost_ = now - begun_;
   std::vector<MemberPointer> members = std::move(awaited->second);
   awaited_.erase(awaited);
   for (const MemberPointer& member : members) member->acknowledged = true;
@@ -194,7 +194,7 @@ void Lane::ended(ports::Ending ending, bool clean, std::chrono::nanoseconds took
   resting_ = rest.count() > 0;
   rested_at_ = now + rest;
   if (ending == ports::Ending::commit) {
-    took += begin_cost_;
+    took += begin_cost_.value_or(std::chrono::nanoseconds{0});
     cost_ = cost_.count() == 0 ? took : (3 * cost_ + took) / 4;
     ledger_offset_ = batch_ledger_offset_;
     settle();

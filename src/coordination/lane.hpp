@@ -181,7 +181,7 @@ class Lane {
   TimePoint doubt_since_{};
   TimePoint last_activity_{};
   // Of a stream transaction: until the first acknowledgement in it, and its end.
-  std::chrono::nanoseconds begin_cost_{0};
+  std::optional<std::chrono::nanoseconds> begin_cost_;
   std::chrono::nanoseconds cost_{0};
 };
 

@@ -58,6 +58,9 @@ class FakeTransactionalProducer final : public ports::TransactionalProducer {
     state_->end_transaction(id_, ending);
     return {true, {}};
   }
+  std::chrono::milliseconds rest_after_end() const override {
+    return std::chrono::ceil<std::chrono::milliseconds>(state_->options_.marker_delay_max);
+  }
 
  private:
   [[nodiscard]] Result<void> check(bool open) const {

@@ -153,7 +153,10 @@ class FaultyTransactionalProducer final : public ports::TransactionalProducer {
  public:
   FaultyTransactionalProducer(FaultyProcess& process, std::shared_ptr<FaultyDeliveries> deliveries,
                               std::unique_ptr<ports::TransactionalProducer> inner)
-      : process_(process), deliveries_(std::move(deliveries)), connection_(process, std::move(inner)) {}
+      : process_(process),
+        deliveries_(std::move(deliveries)),
+        rest_(inner->rest_after_end()),
+        connection_(process, std::move(inner)) {}
   ~FaultyTransactionalProducer() override { deliveries_->close(); }
 
   Result<void> initialise(Deadline deadline) override {
@@ -176,10 +179,12 @@ class FaultyTransactionalProducer final : public ports::TransactionalProducer {
         [&](ports::TransactionalProducer& inner) { return inner.end(ending, deadline); },
         [ending](ports::TransactionalProducer& inner) { (void)inner.end(ending, Deadline::max()); });
   }
+  std::chrono::milliseconds rest_after_end() const override { return rest_; }
 
  private:
   FaultyProcess& process_;
   std::shared_ptr<FaultyDeliveries> deliveries_;
+  const std::chrono::milliseconds rest_;
   Connection<ports::TransactionalProducer> connection_;
 };
 
