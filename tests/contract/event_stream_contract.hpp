@@ -6,7 +6,6 @@
 //   struct LocalStreamHarness {
 //     std::shared_ptr<ports::EventStream> open();  // again: another instance on the same storage, as another process
 //     std::string name(std::string);                    // of a topic, …: no other test uses it on the same storage
-//     static constexpr bool shows_uncommitted = true;   // a read_uncommitted reader sees open transactions
 //     static constexpr bool compacts_at_once = true;    // a replaced record is gone after the next commit
 //     static constexpr std::chrono::milliseconds shortest_time_out{100};  // of a transaction
 //     static std::chrono::milliseconds patience();      // bound of every wait
@@ -94,7 +93,6 @@ TYPED_TEST_P(EventStreamContract, HoldsCommittedRecordsBackBehindAnOpenTransacti
 }
 
 TYPED_TEST_P(EventStreamContract, ShowsAnOpenTransactionToReadUncommitted) {
-  if (!TypeParam::shows_uncommitted) GTEST_SKIP() << "this stream does not promise it";
   auto producer = this->initialised("a");
   auto reader = this->reader(this->orders_, 0, ports::Isolation::read_uncommitted);
   this->stage(*producer, {this->record(this->orders_, 0, "open")});

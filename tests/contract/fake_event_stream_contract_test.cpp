@@ -12,7 +12,6 @@ namespace {
 template <bool markers, bool compacts, int marker_delay_ms = 0>
 class FakeStreamHarness {
  public:
-  static constexpr bool shows_uncommitted = true;
   static constexpr bool compacts_at_once = compacts;
   static constexpr std::chrono::milliseconds shortest_time_out{100};
   static std::chrono::milliseconds patience() { return 10s; }

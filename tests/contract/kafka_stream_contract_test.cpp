@@ -14,7 +14,6 @@ namespace {
 // Topics of its own for every test, on the broker that all of them share.
 class KafkaHarness {
  public:
-  static constexpr bool shows_uncommitted = true;
   static constexpr bool compacts_at_once = false;
   static constexpr std::chrono::milliseconds shortest_time_out{1'000};
   static std::chrono::milliseconds patience() { return 20s; }

@@ -17,7 +17,6 @@ namespace {
 // A file of its own for every test.
 class LocalStreamHarness {
  public:
-  static constexpr bool shows_uncommitted = true;
   static constexpr bool compacts_at_once = true;
   static constexpr std::chrono::milliseconds shortest_time_out{100};
   static std::chrono::milliseconds patience() { return 10s; }
