@@ -23,6 +23,8 @@ void add_init(CLI::App& program, Invocation& invocation);
 void add_apply(CLI::App& program, Invocation& invocation);
 void add_load(CLI::App& program, Invocation& invocation);
 void add_tail(CLI::App& program, Invocation& invocation);
+void add_consume(CLI::App& program, Invocation& invocation);
+void add_parked(CLI::App& program, Invocation& invocation);
 void add_status(CLI::App& program, Invocation& invocation);
 void add_recover(CLI::App& program, Invocation& invocation);
 void add_resolve(CLI::App& program, Invocation& invocation);

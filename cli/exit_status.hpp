@@ -39,6 +39,7 @@ enum class ExitStatus : int {
     case ErrorCode::storage_full:
     case ErrorCode::io:
     case ErrorCode::corrupt:
+    case ErrorCode::gone:
     case ErrorCode::fenced:
     case ErrorCode::lane_unavailable:
     case ErrorCode::closed:

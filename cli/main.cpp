@@ -57,6 +57,8 @@ void add_commands(CLI::App& program, Invocation& invocation) {
   add_apply(program, invocation);
   add_load(program, invocation);
   add_tail(program, invocation);
+  add_consume(program, invocation);
+  add_parked(program, invocation);
   add_status(program, invocation);
   add_recover(program, invocation);
   add_resolve(program, invocation);

@@ -119,6 +119,13 @@ std::optional<json::object> JsonText::open(std::string_view text) {
   return object;
 }
 
+std::optional<json::object> JsonText::reopen() {
+  document_.rewind();
+  json::object object;
+  if (document_.get_object().get(object) != simdjson::SUCCESS) return refuse(0, "not valid JSON");
+  return object;
+}
+
 std::nullopt_t JsonText::wrong_type(json::value& value, std::string_view name, std::string_view wanted) {
   const std::size_t place = at(value);
   json::json_type type{};

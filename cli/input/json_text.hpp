@@ -23,6 +23,9 @@ class JsonText {
   // Reads `text`, which is followed by Block::padding readable bytes, as an object. None: see refusal().
   [[nodiscard]] std::optional<json::object> open(std::string_view text);
 
+  // The same object from its beginning, once more; what was handed out before is no longer valid.
+  [[nodiscard]] std::optional<json::object> reopen();
+
   // The place of a part of the text.
   [[nodiscard]] std::size_t at(std::string_view part) const {
     return static_cast<std::size_t>(part.data() - text_.data());

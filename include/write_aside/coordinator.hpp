@@ -149,6 +149,11 @@ class Coordinator {
 
   [[nodiscard]] const std::string& source() const;
 
+  // What it was opened on.
+  [[nodiscard]] ports::Database& database() const;
+  [[nodiscard]] ports::EventStream& stream() const;
+  [[nodiscard]] ports::Runtime& runtime() const;
+
  private:
   explicit Coordinator(std::unique_ptr<coordination::Core> core);
   std::unique_ptr<coordination::Core> core_;

@@ -37,6 +37,7 @@ enum class ErrorCode {
   corrupt,            // the store is damaged, or is not ours
   not_initialised,    // the tables or the ledger are missing: run `write-aside init`
   newer_version,      // made by a newer version of this software
+  gone,               // records that were to be read are no longer in the stream
   fenced,             // another producer took this transactional id
   lane_unavailable,   // no lane can take the unit just now
   halted,             // the lane was halted and waits for the operator

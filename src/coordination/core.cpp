@@ -259,6 +259,7 @@ bool may_pass(const Error& error) {
     case ErrorCode::newer_version:
     case ErrorCode::lane_unavailable:
     case ErrorCode::halted:
+    case ErrorCode::gone:
     case ErrorCode::transaction_ended:
     case ErrorCode::closed:
     case ErrorCode::internal:

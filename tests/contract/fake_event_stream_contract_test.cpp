@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "contract/event_stream_contract.hpp"
+#include "contract/event_stream_group_contract.hpp"
 #include "support/fake_event_stream.hpp"
 
 namespace write_aside::contract {
@@ -34,6 +35,7 @@ using WithLateMarkers = FakeStreamHarness<true, false, 20>;
 using WithoutGaps = FakeStreamHarness<false, true>;
 
 INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamLikeKafka, EventStreamContract, KafkaLike);
+INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamLikeKafka, EventStreamGroupContract, KafkaLike);
 INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamWithLateMarkers, EventStreamContract, WithLateMarkers);
 INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamWithoutGaps, EventStreamContract, WithoutGaps);
 

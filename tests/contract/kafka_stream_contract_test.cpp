@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "contract/event_stream_contract.hpp"
+#include "contract/event_stream_group_contract.hpp"
 #include "support/kafka_server.hpp"
 
 namespace write_aside::contract {
@@ -27,6 +28,7 @@ class KafkaHarness {
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Kafka, EventStreamContract, KafkaHarness);
+INSTANTIATE_TYPED_TEST_SUITE_P(Kafka, EventStreamGroupContract, KafkaHarness);
 
 }  // namespace
 }  // namespace write_aside::contract

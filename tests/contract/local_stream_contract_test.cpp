@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "contract/event_stream_contract.hpp"
+#include "contract/event_stream_group_contract.hpp"
 #include "write_aside/adapters/local_stream.hpp"
 
 namespace write_aside::contract {
@@ -42,6 +43,7 @@ class LocalStreamHarness {
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(LocalStream, EventStreamContract, LocalStreamHarness);
+INSTANTIATE_TYPED_TEST_SUITE_P(LocalStream, EventStreamGroupContract, LocalStreamHarness);
 
 }  // namespace
 }  // namespace write_aside::contract

@@ -29,6 +29,7 @@ class FakeDatabase final : public ports::Database {
   Result<std::optional<ports::LaneRow>> lane(LaneNumber lane) override;
   Result<bool> has_undelivered_below(LaneNumber lane, std::uint64_t epoch) override;
   Result<std::optional<std::string>> progress(std::string_view source) override;
+  Result<std::string> table_prefix() override { return std::string("fake_"); }
   Result<void> end_session(const std::string& identity, ports::Deadline deadline) override;
 
  private:

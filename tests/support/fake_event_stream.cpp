@@ -171,6 +171,38 @@ class FakeReader final : public ports::Reader {
   const std::chrono::nanoseconds lag_;
 };
 
+// Every n-th partition is a member's, as in the local stream.
+class FakeGroupMember final : public ports::GroupMember {
+ public:
+  FakeGroupMember(std::shared_ptr<FakeEventStreamState> state, ports::GroupSpec spec, std::string name,
+                  std::vector<ports::TopicPartition> partitions)
+      : state_(std::move(state)), spec_(std::move(spec)), name_(std::move(name)), partitions_(std::move(partitions)) {}
+  ~FakeGroupMember() override {
+    const auto lock = state_->guard();
+    if (spec_.instance.empty()) state_->groups_[spec_.name].erase(name_);
+  }
+
+  Result<std::vector<ports::TopicPartition>> share() override {
+    const auto lock = state_->guard();
+    auto& members = state_->groups_[spec_.name];
+    members[name_] = state_->now() + spec_.session_timeout;
+    std::erase_if(members, [&](const auto& member) { return member.second < state_->now(); });
+    std::vector<ports::TopicPartition> share;
+    const auto rank = static_cast<std::size_t>(std::distance(members.begin(), members.find(name_)));
+    for (std::size_t index = rank; index < partitions_.size(); index += members.size()) {
+      share.push_back(partitions_[index]);
+    }
+    return share;
+  }
+  Result<void> report(std::span<const ports::Position>) override { return {}; }
+
+ private:
+  std::shared_ptr<FakeEventStreamState> state_;
+  ports::GroupSpec spec_;
+  std::string name_;
+  std::vector<ports::TopicPartition> partitions_;
+};
+
 Result<std::string> FakeEventStream::identity() { return state_->identity_; }
 
 Result<std::optional<ports::TopicInfo>> FakeEventStream::topic(const std::string& name) {
@@ -253,6 +285,25 @@ Result<std::vector<ports::Position>> FakeEventStream::positions(const std::strin
   if (found == state_->positions_.end()) return positions;
   for (const auto& [name, offset] : found->second) positions.push_back({name.first, name.second, offset});
   return positions;
+}
+
+Result<std::unique_ptr<ports::GroupMember>> FakeEventStream::join_group(const ports::GroupSpec& spec) {
+  std::vector<ports::TopicPartition> partitions;
+  {
+    const auto lock = state_->guard();
+    for (const std::string& name : spec.topics) {
+      const auto found = state_->topics_.find(name);
+      if (found == state_->topics_.end()) {
+        return failure(fake_stream_error(ErrorCode::unknown_topic, "there is no topic '" + name + "'"));
+      }
+      for (std::int32_t number = 0; number < found->second.info.partitions; ++number) {
+        partitions.push_back({name, number});
+      }
+    }
+  }
+  std::sort(partitions.begin(), partitions.end());
+  std::string name = spec.instance.empty() ? "member " + std::to_string(runtime_.random()) : spec.instance;
+  return std::make_unique<FakeGroupMember>(state_, spec, std::move(name), std::move(partitions));
 }
 
 }  // namespace write_aside::support

@@ -63,6 +63,7 @@ class FakeEventStreamState {
   friend class FakeTransactionalProducer;
   friend class FakeProducer;
   friend class FakeReader;
+  friend class FakeGroupMember;
 
   using Guard = std::unique_lock<ports::Mutex>;
 
@@ -134,6 +135,7 @@ class FakeEventStreamState {
   std::vector<Marker> markers_;                     // under way
   std::function<void(const ports::StoredRecord&)> on_commit_;
   std::map<std::string, std::map<PartitionName, std::int64_t>> positions_;
+  std::map<std::string, std::map<std::string, ports::Deadline>> groups_;  // members, and until when they live
 };
 
 [[nodiscard]] Error fake_stream_error(ErrorCode code, std::string message);

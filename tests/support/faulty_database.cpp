@@ -193,6 +193,9 @@ class FaultyDatabase final : public ports::Database {
   Result<std::optional<std::string>> progress(std::string_view source) override {
     return call("database.progress", Effect::no, [&] { return inner_->progress(source); });
   }
+  Result<std::string> table_prefix() override {
+    return call("database.table_prefix", Effect::no, [&] { return inner_->table_prefix(); });
+  }
   Result<void> end_session(const std::string& identity, Deadline deadline) override {
     return call("database.end_session", Effect::unknown, [&] { return inner_->end_session(identity, deadline); });
   }

@@ -293,6 +293,9 @@ class FaultyEventStream final : public ports::EventStream {
   Result<std::vector<ports::Position>> positions(const std::string& consumer) override {
     return call("stream.positions", Effect::no, [&] { return inner_->positions(consumer); });
   }
+  Result<std::unique_ptr<ports::GroupMember>> join_group(const ports::GroupSpec& spec) override {
+    return call("stream.join_group", Effect::unknown, [&] { return inner_->join_group(spec); });
+  }
 
  private:
   FaultyProcess& process_;

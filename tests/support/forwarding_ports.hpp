@@ -91,6 +91,7 @@ class ForwardingDatabase : public ports::Database {
     return inner_->has_undelivered_below(lane, epoch);
   }
   Result<std::optional<std::string>> progress(std::string_view source) override { return inner_->progress(source); }
+  Result<std::string> table_prefix() override { return inner_->table_prefix(); }
   Result<void> end_session(const std::string& identity, ports::Deadline deadline) override {
     return inner_->end_session(identity, deadline);
   }
@@ -163,6 +164,9 @@ class ForwardingEventStream : public ports::EventStream {
   }
   Result<std::vector<ports::Position>> positions(const std::string& consumer) override {
     return inner_->positions(consumer);
+  }
+  Result<std::unique_ptr<ports::GroupMember>> join_group(const ports::GroupSpec& spec) override {
+    return inner_->join_group(spec);
   }
 
  private:

@@ -56,6 +56,7 @@ class ScriptedStream final : public ports::EventStream {
   Result<Bounds> bounds(const std::string&, std::int32_t, ports::Isolation) override { return Bounds{}; }
   Result<void> store_positions(const std::string&, std::span<const ports::Position>) override { return {}; }
   Result<std::vector<ports::Position>> positions(const std::string&) override { return std::vector<ports::Position>{}; }
+  Result<std::unique_ptr<ports::GroupMember>> join_group(const ports::GroupSpec&) override { return failure(Error{}); }
 
   std::int64_t asked_from = 0;
   ports::Isolation asked_isolation = ports::Isolation::read_uncommitted;

@@ -196,6 +196,8 @@ class Database {
   [[nodiscard]] virtual Result<std::optional<LaneRow>> lane(LaneNumber lane) = 0;
   [[nodiscard]] virtual Result<bool> has_undelivered_below(LaneNumber lane, std::uint64_t epoch) = 0;
   [[nodiscard]] virtual Result<std::optional<std::string>> progress(std::string_view source) = 0;
+  // How the library's tables are written in SQL, up to the table's own name: "main.write_aside_".
+  [[nodiscard]] virtual Result<std::string> table_prefix() = 0;
   // D2: ends a lost session at the server, so that its COMMIT can no longer land. Success if it is gone.
   [[nodiscard]] virtual Result<void> end_session(const std::string& identity, Deadline deadline) = 0;
 };

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -119,6 +120,9 @@ struct ReadFrom {
   std::string topic;
   std::int32_t partition = 0;
   std::int64_t offset = 0;  // offset_beginning, offset_end, or the first offset wanted
+  // An offset that the partition does not have, since its records were removed or it is shorter, fails with `gone`;
+  // otherwise the reader goes on at the beginning, or waits.
+  bool exact = false;
 };
 inline constexpr std::int64_t offset_beginning = -2;
 inline constexpr std::int64_t offset_end = -1;
@@ -144,6 +148,36 @@ struct Position {
   std::string topic;
   std::int32_t partition = 0;
   std::int64_t offset = 0;  // the next to be read
+};
+
+struct TopicPartition {
+  std::string topic;
+  std::int32_t partition = 0;
+  auto operator<=>(const TopicPartition&) const = default;
+};
+
+struct GroupSpec {
+  std::string name;
+  std::vector<std::string> topics;
+  std::string instance = {};  // the same after a restart, different for each member; empty: a new one each time
+  std::chrono::milliseconds session_timeout{10'000};  // a member silent for longer has left
+};
+
+// A member of a consumer group: the stream divides the partitions of the topics among its members. It divides work and
+// promises nothing: for a while two members may hold the same partition, or none. Leaves when destroyed, but with
+// an `instance` only when the session times out. One thread at a time.
+class GroupMember {
+ public:
+  GroupMember() = default;
+  GroupMember(const GroupMember&) = delete;
+  GroupMember& operator=(const GroupMember&) = delete;
+  virtual ~GroupMember() = default;
+
+  // The member's partitions now, in order. Does not wait. Also its sign of life: call it a few times within the
+  // session time-out.
+  [[nodiscard]] virtual Result<std::vector<TopicPartition>> share() = 0;
+  // Tells the stream, for those who look at it, how far the member has come.
+  [[nodiscard]] virtual Result<void> report(std::span<const Position> positions) = 0;
 };
 
 // An event stream. Safe from many threads.
@@ -181,6 +215,8 @@ class EventStream {
   [[nodiscard]] virtual Result<void> store_positions(const std::string& consumer,
                                                      std::span<const Position> positions) = 0;
   [[nodiscard]] virtual Result<std::vector<Position>> positions(const std::string& consumer) = 0;
+  // `unknown_topic` if one of them is missing.
+  [[nodiscard]] virtual Result<std::unique_ptr<GroupMember>> join_group(const GroupSpec& spec) = 0;
 };
 
 }  // namespace write_aside::ports

@@ -143,6 +143,22 @@ Properties reader_properties(const Properties& user, ports::Isolation isolation)
   return properties;
 }
 
+Properties group_properties(const Properties& user, const ports::GroupSpec& spec) {
+  Properties properties = reader_properties(user, ports::Isolation::read_committed);
+  properties["group.id"] = spec.name;
+  if (!spec.instance.empty()) properties["group.instance.id"] = spec.instance;
+  properties["partition.assignment.strategy"] = "cooperative-sticky";
+  const std::int64_t timeout = spec.session_timeout.count();
+  properties["session.timeout.ms"] = std::to_string(timeout);
+  properties["heartbeat.interval.ms"] = std::to_string(std::max<std::int64_t>(1, timeout / 5));
+  // Where the group stands does not matter; what little comes before the partitions are paused is dropped.
+  properties["auto.offset.reset"] = "latest";
+  properties["enable.partition.eof"] = "false";
+  properties["queued.min.messages"] = "1";
+  properties["queued.max.messages.kbytes"] = "1";
+  return properties;
+}
+
 Properties producer_properties(const Properties& user) {
   Properties properties;
   add(properties, common_defaults);

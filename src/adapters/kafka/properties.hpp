@@ -18,6 +18,8 @@ namespace write_aside::kafka {
 
 // Of the client that asks questions, and of readers.
 [[nodiscard]] Properties reader_properties(const Properties& user, ports::Isolation isolation);
+// Of the client that only takes part in a group and never fetches.
+[[nodiscard]] Properties group_properties(const Properties& user, const ports::GroupSpec& spec);
 [[nodiscard]] Properties producer_properties(const Properties& user);
 [[nodiscard]] Properties transactional_properties(const Properties& user, const std::string& transactional_id,
                                                   std::chrono::milliseconds transaction_timeout);

@@ -89,7 +89,7 @@ Result<void> KafkaReader::add(const ports::ReadFrom& from) {
   TopicHandle handle(rd_kafka_topic_new(client_->get(), from.topic.c_str(), nullptr));
   if (handle == nullptr)
     return failure(kafka_error(rd_kafka_last_error(), "reading topic '" + from.topic + "' failed"));
-  cursors_.push_back({from.topic, from.partition, offset, std::move(handle)});
+  cursors_.push_back({from.topic, from.partition, offset, std::move(handle), from.exact});
   return start(cursors_.back());
 }
 
@@ -181,6 +181,15 @@ Result<void> KafkaReader::handle_loss(Cursor& cursor) {
   if (!bounds) return failure(std::move(bounds));
   static_cast<void>(rd_kafka_consume_stop(cursor.handle.get(), cursor.partition));
   cursor.fetching = false;
+  if (cursor.exact) {
+    return failure({.code = ErrorCode::gone,
+                    .side = Side::stream,
+                    .effect = Effect::no,
+                    .message = "offset " + std::to_string(cursor.offset) + " of " + cursor.topic + '[' +
+                               std::to_string(cursor.partition) + "] is not in " + store_->name() + ", which has " +
+                               std::to_string(bounds->begin) + " to " + std::to_string(bounds->end),
+                    .driver = {}});
+  }
   if (cursor.offset >= bounds->begin) return {};
   cursor.offset = bounds->begin;
   return start(cursor);

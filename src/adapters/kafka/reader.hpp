@@ -31,6 +31,7 @@ class KafkaReader final : public ports::Reader {
     std::int32_t partition = 0;
     std::int64_t offset = 0;  // the next to be read
     TopicHandle handle;
+    bool exact = false;
     bool fetching = false;
   };
   // One poll's yield, and its limits.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adapters/kafka/errors.hpp"
+#include "adapters/kafka/group_member.hpp"
 #include "adapters/kafka/producers.hpp"
 #include "adapters/kafka/properties.hpp"
 #include "adapters/kafka/reader.hpp"
@@ -98,6 +99,10 @@ Result<void> KafkaStream::store_positions(const std::string& consumer, std::span
 
 Result<std::vector<ports::Position>> KafkaStream::positions(const std::string& consumer) {
   return store_->admin().group_positions(consumer, store_->soon());
+}
+
+Result<std::unique_ptr<ports::GroupMember>> KafkaStream::join_group(const ports::GroupSpec& spec) {
+  return KafkaGroupMember::join(store_, spec);
 }
 
 }  // namespace write_aside::kafka

@@ -29,6 +29,7 @@ class KafkaStream final : public ports::EventStream {
   Result<Bounds> bounds(const std::string& topic, std::int32_t partition, ports::Isolation isolation) override;
   Result<void> store_positions(const std::string& consumer, std::span<const ports::Position> positions) override;
   Result<std::vector<ports::Position>> positions(const std::string& consumer) override;
+  Result<std::unique_ptr<ports::GroupMember>> join_group(const ports::GroupSpec& spec) override;
 
  private:
   [[nodiscard]] Result<void> await_topic(const ports::TopicSpec& spec, ports::Deadline deadline);

@@ -80,11 +80,23 @@ Result<void> LocalReader::add(const ports::ReadFrom& from) {
   if (!ref) return failure(std::move(ref));
   auto extent = read_extent(connection_, *ref);
   if (!extent) return failure(std::move(extent));
-  std::int64_t offset = std::max(from.offset, extent->begin);
+  std::int64_t offset = from.exact ? from.offset : std::max(from.offset, extent->begin);
   if (from.offset == ports::offset_beginning) offset = extent->begin;
   if (from.offset == ports::offset_end) offset = extent->end(isolation_);
-  cursors_.push_back({from.topic, from.partition, *ref, offset});
+  const Cursor cursor{from.topic, from.partition, *ref, offset, from.exact};
+  if (from.exact && (offset < extent->begin || offset > extent->next)) return failure(gone(cursor, *extent));
+  cursors_.push_back(cursor);
   return {};
+}
+
+Error LocalReader::gone(const Cursor& cursor, const Extent& extent) const {
+  return {.code = ErrorCode::gone,
+          .side = Side::stream,
+          .effect = Effect::no,
+          .message = "offset " + std::to_string(cursor.offset) + " of " + cursor.topic + '[' +
+                     std::to_string(cursor.partition) + "] is not in " + store_->name() + ", which has " +
+                     std::to_string(extent.begin) + " to " + std::to_string(extent.next),
+          .driver = {}};
 }
 
 Notice& LocalReader::notice() {
@@ -145,6 +157,7 @@ Result<void> LocalReader::read_all(Haul& haul) {
 Result<void> LocalReader::read_partition(Cursor& cursor, Haul& haul) {
   auto extent = read_extent(connection_, cursor.ref);
   if (!extent) return failure(std::move(extent));
+  if (cursor.exact && cursor.offset < extent->begin) return failure(gone(cursor, *extent));
   const std::int64_t end = extent->end(isolation_);
   if (end < extent->next) {
     if (auto noted = note_time_out(cursor.ref); !noted) return noted;

@@ -45,6 +45,7 @@ class LocalReader final : public ports::Reader {
     std::int32_t partition = 0;
     std::int64_t ref = 0;
     std::int64_t offset = 0;  // the next to be read
+    bool exact = false;
   };
   // One poll's yield, and its limits.
   struct Haul {
@@ -55,6 +56,7 @@ class LocalReader final : public ports::Reader {
   };
 
   [[nodiscard]] Result<void> add(const ports::ReadFrom& from);
+  [[nodiscard]] Error gone(const Cursor& cursor, const Extent& extent) const;
   [[nodiscard]] Result<std::int64_t> data_version();
   [[nodiscard]] Result<void> read_all(Haul& haul);
   [[nodiscard]] Result<void> read_partition(Cursor& cursor, Haul& haul);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "adapters/local_stream/group_member.hpp"
 #include "adapters/local_stream/producers.hpp"
 #include "adapters/local_stream/reader.hpp"
 #include "adapters/local_stream/schema.hpp"
@@ -180,6 +181,10 @@ Result<std::vector<ports::Position>> LocalStream::positions(const std::string& c
     if (!*row) return positions;
     positions.push_back({std::string(read->text(0)), read->integer_as<std::int32_t>(1), read->integer(2)});
   }
+}
+
+Result<std::unique_ptr<ports::GroupMember>> LocalStream::join_group(const ports::GroupSpec& spec) {
+  return LocalGroupMember::join(store_, spec);
 }
 
 }  // namespace write_aside::local_stream

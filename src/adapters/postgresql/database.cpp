@@ -143,6 +143,12 @@ Result<std::optional<std::string>> Database::progress(std::string_view source) {
   return read_progress(lease->connection(), source, deadline);
 }
 
+Result<std::string> Database::table_prefix() {
+  auto lease = Store::lease(store_, Purpose::own, after(read_patience));
+  if (!lease) return failure(std::move(lease));
+  return lease->connection().table_prefix();
+}
+
 Result<void> Database::end_session(const std::string& identity, ports::Deadline deadline) {
   const std::size_t colon = identity.find(':');
   if (colon == std::string::npos) return {};  // of a session that never was

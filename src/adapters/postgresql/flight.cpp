@@ -28,8 +28,8 @@ std::string first_table(std::string_view text) {
 }
 
 std::string_view privileges_on(std::string_view table) {
-  if (table == "journal") return "SELECT, INSERT, UPDATE, DELETE";
-  if (table == "progress") return "SELECT, INSERT, UPDATE";
+  if (table == "journal" || table == "inbox" || table == "parked") return "SELECT, INSERT, UPDATE, DELETE";
+  if (table == "progress" || table == "position" || table == "latest") return "SELECT, INSERT, UPDATE";
   if (table == "lane") return "SELECT, UPDATE";
   return "SELECT";
 }

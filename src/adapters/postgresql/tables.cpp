@@ -39,9 +39,29 @@ constexpr std::array table_definitions = {
     "WHERE adopted_epoch IS NOT NULL",
 
     "CREATE TABLE IF NOT EXISTS @progress(source text PRIMARY KEY, position text NOT NULL) WITH (fillfactor = 50)",
+
+    "CREATE TABLE IF NOT EXISTS @position("
+    "next_offset bigint NOT NULL, generation bigint NOT NULL, partition integer NOT NULL, consumer text NOT NULL, "
+    "topic text NOT NULL, owner text NOT NULL, stream_id text NOT NULL, topic_id text NOT NULL, "
+    "PRIMARY KEY (consumer, topic, partition)) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, "
+    "autovacuum_vacuum_threshold = 500)",
+
+    "CREATE TABLE IF NOT EXISTS @inbox("
+    "record_offset bigint NOT NULL, partition integer NOT NULL, consumer text NOT NULL, source text NOT NULL, "
+    "id text NOT NULL, topic text NOT NULL, PRIMARY KEY (consumer, source, id))",
+
+    "CREATE TABLE IF NOT EXISTS @parked("
+    "record_offset bigint NOT NULL, parked_at bigint NOT NULL, partition integer NOT NULL, consumer text NOT NULL, "
+    "topic text NOT NULL, state text NOT NULL, error text NOT NULL, record_key bytea, record bytea NOT NULL, "
+    "PRIMARY KEY (consumer, topic, partition, record_offset))",
+
+    "CREATE TABLE IF NOT EXISTS @latest("
+    "epoch bigint NOT NULL, n bigint NOT NULL, lane integer NOT NULL, member integer NOT NULL, consumer text NOT NULL, "
+    "source text NOT NULL, topic text NOT NULL, record_key bytea NOT NULL, "
+    "PRIMARY KEY (consumer, source, topic, record_key)) WITH (fillfactor = 70)",
 };
 
-constexpr std::array table_names = {"meta", "lane", "journal", "progress"};
+constexpr std::array table_names = {"meta", "lane", "journal", "progress", "position", "inbox", "parked", "latest"};
 
 // Any number: whoever makes our tables anywhere in this database waits here for the one before.
 constexpr const char* lock_initialisation = "SELECT pg_catalog.pg_advisory_xact_lock(8606205478250873925)";

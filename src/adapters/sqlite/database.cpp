@@ -97,6 +97,8 @@ Result<std::optional<std::string>> Database::progress(std::string_view source) {
   return store_->read([source](Connection& connection) { return read_progress(connection, source); });
 }
 
+Result<std::string> Database::table_prefix() { return std::string("main.write_aside_"); }
+
 Result<void> Database::end_session(const std::string&, ports::Deadline) {
   // SQLite has no server where a COMMIT could still be under way: a connection that failed is closed, and the write
   // lock, which the tombstone needs, is free only when no transaction is open.

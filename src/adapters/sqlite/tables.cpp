@@ -29,6 +29,26 @@ constexpr std::array table_definitions = {
 
     "CREATE TABLE IF NOT EXISTS main.write_aside_progress("
     "source TEXT NOT NULL PRIMARY KEY, position TEXT NOT NULL) WITHOUT ROWID",
+
+    "CREATE TABLE IF NOT EXISTS main.write_aside_position("
+    "consumer TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL, "
+    "generation INTEGER NOT NULL, owner TEXT NOT NULL, stream_id TEXT NOT NULL, topic_id TEXT NOT NULL, "
+    "PRIMARY KEY(consumer, topic, partition)) WITHOUT ROWID",
+
+    // With rowids, so that the oldest entries are found first when they are pruned.
+    "CREATE TABLE IF NOT EXISTS main.write_aside_inbox("
+    "consumer TEXT NOT NULL, source TEXT NOT NULL, id TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, "
+    "record_offset INTEGER NOT NULL, PRIMARY KEY(consumer, source, id))",
+
+    "CREATE TABLE IF NOT EXISTS main.write_aside_parked("
+    "consumer TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, record_offset INTEGER NOT NULL, "
+    "state TEXT NOT NULL, parked_at INTEGER NOT NULL, error TEXT NOT NULL, record_key BLOB, record BLOB NOT NULL, "
+    "PRIMARY KEY(consumer, topic, partition, record_offset))",
+
+    "CREATE TABLE IF NOT EXISTS main.write_aside_latest("
+    "consumer TEXT NOT NULL, source TEXT NOT NULL, topic TEXT NOT NULL, record_key BLOB NOT NULL, "
+    "lane INTEGER NOT NULL, epoch INTEGER NOT NULL, n INTEGER NOT NULL, member INTEGER NOT NULL, "
+    "PRIMARY KEY(consumer, source, topic, record_key)) WITHOUT ROWID",
 };
 
 Error table_error(const Connection& connection, ErrorCode code, const std::string& text) {
@@ -42,7 +62,8 @@ Error not_initialised(const Connection& connection) {
 Result<bool> has_tables(Connection& connection) {
   auto count = connection.prepare(
       "SELECT count(*) FROM main.sqlite_master WHERE type = 'table' AND name IN "
-      "('write_aside_meta', 'write_aside_lane', 'write_aside_journal', 'write_aside_progress')",
+      "('write_aside_meta', 'write_aside_lane', 'write_aside_journal', 'write_aside_progress', 'write_aside_position', "
+      "'write_aside_inbox', 'write_aside_parked', 'write_aside_latest')",
       "read the schema");
   if (!count) return failure(std::move(count));
   auto row = count->step();

@@ -1,0 +1,151 @@
+#include "consumer/claims.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace write_aside::consumer {
+namespace {
+
+constexpr std::chrono::milliseconds rest_after_loss{200};
+
+std::string name_of(const ports::TopicPartition& partition) {
+  return partition.topic + '[' + std::to_string(partition.partition) + ']';
+}
+
+Error stream_error(ErrorCode code, std::string message) {
+  return {.code = code, .side = Side::stream, .effect = Effect::no, .message = std::move(message)};
+}
+
+constexpr const char* start_anew = "; to take it as a new one, give the consumer another name";
+
+}  // namespace
+
+Claims::Claims(Coordinator& coordinator, const Tables& tables, const ConsumerOptions& options, std::string stream_id)
+    : coordinator_(coordinator),
+      tables_(tables),
+      options_(options),
+      stream_id_(std::move(stream_id)),
+      owner_(to_string(coordinator.runtime().process()) + '#' + std::to_string(coordinator.runtime().random())) {}
+
+Held* Claims::find(const ports::TopicPartition& partition) {
+  const auto found = held_.find(partition);
+  return found == held_.end() ? nullptr : &found->second;
+}
+
+void Claims::lose(const ports::TopicPartition& partition) {
+  not_before_[partition] = coordinator_.runtime().now() + rest_after_loss;
+  doubt(partition);
+}
+
+void Claims::doubt(const ports::TopicPartition& partition) {
+  held_.erase(partition);
+  ++version_;
+}
+
+Result<void> Claims::follow(const std::vector<ports::TopicPartition>& share) {
+  const auto dropped = std::erase_if(
+      held_, [&](const auto& held) { return !std::binary_search(share.begin(), share.end(), held.first); });
+  if (dropped > 0) ++version_;
+  const auto now = coordinator_.runtime().now();
+  for (const ports::TopicPartition& partition : share) {
+    if (held_.contains(partition)) continue;
+    if (const auto rest = not_before_.find(partition); rest != not_before_.end()) {
+      if (now < rest->second) continue;
+      not_before_.erase(rest);
+    }
+    auto held = claim(partition);
+    if (!held) return failure(held);
+    held_.insert_or_assign(partition, *std::move(held));
+    ++version_;
+  }
+  return {};
+}
+
+Result<Held> Claims::claim(const ports::TopicPartition& partition) {
+  auto unit = coordinator_.begin();
+  if (!unit) return failure(unit);
+  auto position = position_of(*unit, partition);
+  if (!position) return failure(position);
+  Held held{*std::move(position), {}, 0};
+  if (auto loaded = load_parked(*unit, partition, held); !loaded) return failure(loaded);
+  const Outcome outcome = unit->commit();
+  if (!outcome.is_committed()) return failure(*outcome.error());
+  return held;
+}
+
+Result<void> Claims::load_parked(UnitOfWork& unit, const ports::TopicPartition& partition, Held& held) const {
+  auto found = tables_.parked_keys(unit, partition, options_.parked_max);
+  if (!found) return failure(found);
+  held.parked_keys = std::move(found->keys);
+  held.parked_events = found->events;
+  return {};
+}
+
+Result<Position> Claims::position_of(UnitOfWork& unit, const ports::TopicPartition& partition) {
+  const auto info = coordinator_.stream().topic(partition.topic);
+  if (!info) return failure(info);
+  if (!*info) {
+    return failure(stream_error(ErrorCode::unknown_topic,
+                                "topic '" + partition.topic + "' is no longer in " + coordinator_.stream().name()));
+  }
+  const std::string& topic_id = (*info)->id;
+  auto found = tables_.claim(unit, partition, owner_);
+  if (!found) return failure(found);
+  if (*found) {
+    if (auto checked = check(partition, **found, topic_id); !checked) return failure(checked);
+    return **found;
+  }
+  auto first = first_position(partition, topic_id);
+  if (!first) return first;
+  auto made = tables_.create(unit, partition, owner_, *first);
+  if (!made) return failure(made);
+  if (*made) return first;
+  return failure(Error{.code = ErrorCode::conflict,
+                       .side = Side::database,
+                       .effect = Effect::no,
+                       .retriable = true,
+                       .message = "another member has just claimed " + name_of(partition)});
+}
+
+Result<Position> Claims::first_position(const ports::TopicPartition& partition, const std::string& topic_id) {
+  const auto bounds =
+      coordinator_.stream().bounds(partition.topic, partition.partition, ports::Isolation::read_committed);
+  if (!bounds) return failure(bounds);
+  return Position{.next_offset = options_.start == ConsumerOptions::Start::end ? bounds->end : bounds->begin,
+                  .generation = 1,
+                  .stream_id = stream_id_,
+                  .topic_id = topic_id};
+}
+
+// The offset means something only in the stream and the topic that it was stored for.
+Result<void> Claims::check(const ports::TopicPartition& partition, const Position& position,
+                           const std::string& topic_id) {
+  const std::string& stream = coordinator_.stream().name();
+  const std::string who = "the position of consumer '" + options_.name + "' in " + name_of(partition);
+  if (position.stream_id != stream_id_) {
+    return failure(stream_error(ErrorCode::gone, who + " is of the stream with id " + position.stream_id + ", but " +
+                                                     stream + " has id " + stream_id_ + start_anew));
+  }
+  if (!topic_id.empty() && !position.topic_id.empty() && topic_id != position.topic_id) {
+    return failure(stream_error(ErrorCode::gone, who + " is of an earlier topic of that name (id " + position.topic_id +
+                                                     "), which was deleted; the one in " + stream + " has id " +
+                                                     topic_id + start_anew));
+  }
+  const auto bounds =
+      coordinator_.stream().bounds(partition.topic, partition.partition, ports::Isolation::read_uncommitted);
+  if (!bounds) return failure(bounds);
+  if (position.next_offset > bounds->end) {
+    return failure(stream_error(ErrorCode::gone, who + " is " + std::to_string(position.next_offset) + ", but " +
+                                                     stream + " ends at " + std::to_string(bounds->end) +
+                                                     ": the topic was made anew, or lost records that were applied" +
+                                                     start_anew));
+  }
+  if (position.next_offset < bounds->begin) {
+    return failure(stream_error(ErrorCode::gone, who + " is " + std::to_string(position.next_offset) + ", but " +
+                                                     stream + " begins at " + std::to_string(bounds->begin) +
+                                                     ": records were removed before they were applied" + start_anew));
+  }
+  return {};
+}
+
+}  // namespace write_aside::consumer

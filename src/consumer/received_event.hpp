@@ -1,0 +1,19 @@
+// A record of the stream as an event with an identity.
+#pragma once
+
+#include <string>
+
+#include "write_aside/consumer.hpp"
+#include "write_aside/ports/event_stream.hpp"
+
+namespace write_aside::consumer {
+
+// `identity_header`: see ConsumerOptions. `topic_id`: of this incarnation of the topic, part of an identity by place.
+// Fails if the header that should identify the event is missing.
+[[nodiscard]] Result<ReceivedEvent> receive(ports::StoredRecord record, const std::string& identity_header,
+                                            const std::string& topic_id);
+
+// "orders[0]@17", as messages name a record.
+[[nodiscard]] std::string place_of(const ReceivedEvent& event);
+
+}  // namespace write_aside::consumer
