@@ -42,6 +42,12 @@ void Claims::doubt(const ports::TopicPartition& partition) {
   ++version_;
 }
 
+void Claims::drop_all() {
+  held_.clear();
+  not_before_.clear();
+  ++version_;
+}
+
 Result<void> Claims::follow(const std::vector<ports::TopicPartition>& share) {
   const auto dropped = std::erase_if(
       held_, [&](const auto& held) { return !std::binary_search(share.begin(), share.end(), held.first); });
@@ -81,21 +87,22 @@ Result<void> Claims::load_parked(UnitOfWork& unit, const ports::TopicPartition& 
   return {};
 }
 
-Result<Position> Claims::position_of(UnitOfWork& unit, const ports::TopicPartition& partition) {
-  const auto info = coordinator_.stream().topic(partition.topic);
+Result<std::string> Claims::topic_id(const std::string& topic) const {
+  const auto info = coordinator_.stream().topic(topic);
   if (!info) return failure(info);
-  if (!*info) {
-    return failure(stream_error(ErrorCode::unknown_topic,
-                                "topic '" + partition.topic + "' is no longer in " + coordinator_.stream().name()));
-  }
-  const std::string& topic_id = (*info)->id;
+  if (*info) return (*info)->id;
+  return failure(
+      stream_error(ErrorCode::unknown_topic, "topic '" + topic + "' is no longer in " + coordinator_.stream().name()));
+}
+
+Result<Position> Claims::position_of(UnitOfWork& unit, const ports::TopicPartition& partition) {
   auto found = tables_.claim(unit, partition, owner_);
   if (!found) return failure(found);
   if (*found) {
-    if (auto checked = check(partition, **found, topic_id); !checked) return failure(checked);
+    if (auto checked = check(partition, **found); !checked) return failure(checked);
     return **found;
   }
-  auto first = first_position(partition, topic_id);
+  auto first = first_position(partition);
   if (!first) return first;
   auto made = tables_.create(unit, partition, owner_, *first);
   if (!made) return failure(made);
@@ -107,29 +114,31 @@ Result<Position> Claims::position_of(UnitOfWork& unit, const ports::TopicPartiti
                        .message = "another member has just claimed " + name_of(partition)});
 }
 
-Result<Position> Claims::first_position(const ports::TopicPartition& partition, const std::string& topic_id) {
+Result<Position> Claims::first_position(const ports::TopicPartition& partition) {
+  auto id = topic_id(partition.topic);
+  if (!id) return failure(id);
   const auto bounds =
       coordinator_.stream().bounds(partition.topic, partition.partition, ports::Isolation::read_committed);
   if (!bounds) return failure(bounds);
   return Position{.next_offset = options_.start == ConsumerOptions::Start::end ? bounds->end : bounds->begin,
                   .generation = 1,
                   .stream_id = stream_id_,
-                  .topic_id = topic_id};
+                  .topic_id = *std::move(id)};
 }
 
 // The offset means something only in the stream and the topic that it was stored for.
-Result<void> Claims::check(const ports::TopicPartition& partition, const Position& position,
-                           const std::string& topic_id) {
+Result<void> Claims::check(const ports::TopicPartition& partition, const Position& position) const {
+  const auto id = topic_id(partition.topic);
+  if (!id) return failure(id);
   const std::string& stream = coordinator_.stream().name();
   const std::string who = "the position of consumer '" + options_.name + "' in " + name_of(partition);
   if (position.stream_id != stream_id_) {
     return failure(stream_error(ErrorCode::gone, who + " is of the stream with id " + position.stream_id + ", but " +
                                                      stream + " has id " + stream_id_ + start_anew));
   }
-  if (!topic_id.empty() && !position.topic_id.empty() && topic_id != position.topic_id) {
+  if (!id->empty() && !position.topic_id.empty() && *id != position.topic_id) {
     return failure(stream_error(ErrorCode::gone, who + " is of an earlier topic of that name (id " + position.topic_id +
-                                                     "), which was deleted; the one in " + stream + " has id " +
-                                                     topic_id + start_anew));
+                                                     "), which was deleted; the one in " + stream + " has id " + *id + start_anew));
   }
   const auto bounds =
       coordinator_.stream().bounds(partition.topic, partition.partition, ports::Isolation::read_uncommitted);

@@ -26,6 +26,8 @@ class Claims {
   // is claimed again only after a rest, lest two members who both think that it is theirs keep taking it.
   [[nodiscard]] Result<void> follow(const std::vector<ports::TopicPartition>& share);
 
+  void drop_all();
+
   [[nodiscard]] const std::map<ports::TopicPartition, Held>& held() const { return held_; }
   // Null: not held.
   [[nodiscard]] Held* find(const ports::TopicPartition& partition);
@@ -34,6 +36,8 @@ class Claims {
   // Nobody knows what its position is, since a COMMIT was not answered: it has to be claimed again, which waits for that
   // COMMIT or shuts it out.
   void doubt(const ports::TopicPartition& partition);
+  // Is the position one of this stream and this topic, and is it still in there? `gone` if not.
+  [[nodiscard]] Result<void> check(const ports::TopicPartition& partition, const Position& position) const;
   // Looks again at what is parked in the partition, in the unit.
   [[nodiscard]] Result<void> load_parked(UnitOfWork& unit, const ports::TopicPartition& partition, Held& held) const;
   // Goes up when partitions come and go.
@@ -42,9 +46,8 @@ class Claims {
  private:
   [[nodiscard]] Result<Held> claim(const ports::TopicPartition& partition);
   [[nodiscard]] Result<Position> position_of(UnitOfWork& unit, const ports::TopicPartition& partition);
-  [[nodiscard]] Result<Position> first_position(const ports::TopicPartition& partition, const std::string& topic_id);
-  [[nodiscard]] Result<void> check(const ports::TopicPartition& partition, const Position& position,
-                                   const std::string& topic_id);
+  [[nodiscard]] Result<Position> first_position(const ports::TopicPartition& partition);
+  [[nodiscard]] Result<std::string> topic_id(const std::string& topic) const;
 
   Coordinator& coordinator_;
   const Tables& tables_;

@@ -36,6 +36,11 @@ ConsumerProgress Loop::progress() const {
 }
 
 Result<void> Loop::run(const Consumer::Handler& handler, bool to_end) {
+  // A member that stayed in the group without working would hold its partitions back from the others.
+  struct Leaving {
+    Loop& loop;
+    ~Leaving() { loop.leave(); }
+  } const leaving{*this};
   if (to_end) {
     if (auto noted = note_ends(); !noted) return noted;
   }
@@ -53,9 +58,15 @@ Result<void> Loop::run(const Consumer::Handler& handler, bool to_end) {
     reader_.reset();
     if (auto endured = patience_.endure(done.error()); !endured) return endured;
   }
-  member_.reset();
-  reader_.reset();
+  if (member_ != nullptr) static_cast<void>(look_at_lag());  // for the last report
   return {};
+}
+
+void Loop::leave() {
+  reader_.reset();
+  member_.reset();
+  claims_.drop_all();
+  partitions_ = 0;
 }
 
 Result<void> Loop::turn(const Consumer::Handler& handler) {
@@ -198,9 +209,12 @@ Result<bool> Loop::stands_at_end() {
   auto unit = coordinator_.begin();
   if (!unit) return failure(unit);
   for (const auto& [partition, end] : elsewhere) {
-    const auto offset = tables_.next_offset(*unit, partition);
-    if (!offset) return failure(offset);
-    if (offset->value_or(0) < end) return false;
+    const auto position = tables_.find(*unit, partition);
+    if (!position) return failure(position);
+    if (!*position && end > 0) return false;
+    if (!*position) continue;
+    if (auto checked = claims_.check(partition, **position); !checked) return failure(checked);
+    if ((*position)->next_offset < end) return false;
   }
   return true;
 }

@@ -28,6 +28,7 @@ class Loop {
 
   [[nodiscard]] Result<void> turn(const Consumer::Handler& handler);
   [[nodiscard]] Result<void> join();
+  void leave();
   // Gives up what others have now, claims what is new, and reads from the positions.
   [[nodiscard]] Result<void> follow_share();
   [[nodiscard]] Result<void> open_reader();

@@ -25,6 +25,13 @@ std::string values_of(std::size_t rows) {
   return text;
 }
 
+std::optional<Position> position_in(const Rows& rows) {
+  if (rows.rows.empty()) return std::nullopt;
+  const auto& row = rows.rows.front();
+  return Position{std::get<std::int64_t>(row[0]), std::get<std::int64_t>(row[1]), std::get<std::string>(row[2]),
+                  std::get<std::string>(row[3])};
+}
+
 }  // namespace
 
 std::string Tables::sql(std::string_view text) const {
@@ -47,10 +54,7 @@ Result<std::optional<Position>> Tables::claim(UnitOfWork& unit, const ports::Top
           "partition = $4 RETURNING next_offset, generation, stream_id, topic_id"),
       {owner, consumer_, partition.topic, partition.partition});
   if (!rows) return failure(rows);
-  if (rows->rows.empty()) return std::nullopt;
-  const auto& row = rows->rows.front();
-  return Position{std::get<std::int64_t>(row[0]), std::get<std::int64_t>(row[1]), std::get<std::string>(row[2]),
-                  std::get<std::string>(row[3])};
+  return position_in(*rows);
 }
 
 Result<bool> Tables::create(UnitOfWork& unit, const ports::TopicPartition& partition, const std::string& owner,
@@ -74,14 +78,12 @@ Result<bool> Tables::advance(UnitOfWork& unit, const ports::TopicPartition& part
   return moved->changed == 1;
 }
 
-Result<std::optional<std::int64_t>> Tables::next_offset(UnitOfWork& unit,
-                                                        const ports::TopicPartition& partition) const {
-  auto rows =
-      unit.execute(sql("SELECT next_offset FROM @position WHERE consumer = $1 AND topic = $2 AND partition = $3"),
-                   {consumer_, partition.topic, partition.partition});
+Result<std::optional<Position>> Tables::find(UnitOfWork& unit, const ports::TopicPartition& partition) const {
+  auto rows = unit.execute(sql("SELECT next_offset, generation, stream_id, topic_id FROM @position WHERE consumer = $1 "
+                               "AND topic = $2 AND partition = $3"),
+                           {consumer_, partition.topic, partition.partition});
   if (!rows) return failure(rows);
-  if (rows->rows.empty()) return std::nullopt;
-  return std::get<std::int64_t>(rows->rows.front().front());
+  return position_in(*rows);
 }
 
 Result<std::size_t> Tables::enter_all(UnitOfWork& unit, std::span<const ReceivedEvent> events) const {

@@ -38,8 +38,8 @@ class Tables {
   [[nodiscard]] Result<bool> advance(UnitOfWork& unit, const ports::TopicPartition& partition, const Position& from,
                                      std::int64_t next_offset) const;
 
-  [[nodiscard]] Result<std::optional<std::int64_t>> next_offset(UnitOfWork& unit,
-                                                                const ports::TopicPartition& partition) const;
+  // As it is, without claiming.
+  [[nodiscard]] Result<std::optional<Position>> find(UnitOfWork& unit, const ports::TopicPartition& partition) const;
 
   // Enters the events; how many were new. If not all were, it is not known which: then enter_each().
   [[nodiscard]] Result<std::size_t> enter_all(UnitOfWork& unit, std::span<const ReceivedEvent> events) const;

@@ -151,6 +151,8 @@ Properties group_properties(const Properties& user, const ports::GroupSpec& spec
   const std::int64_t timeout = spec.session_timeout.count();
   properties["session.timeout.ms"] = std::to_string(timeout);
   properties["heartbeat.interval.ms"] = std::to_string(std::max<std::int64_t>(1, timeout / 5));
+  // A member that is stuck in its work holds up a rebalance no longer than that.
+  properties["max.poll.interval.ms"] = std::to_string(std::max<std::int64_t>(timeout, 60'000));
   // Where the group stands does not matter; what little comes before the partitions are paused is dropped.
   properties["auto.offset.reset"] = "latest";
   properties["enable.partition.eof"] = "false";
