@@ -149,10 +149,11 @@ class Coordinator {
 
   [[nodiscard]] const std::string& source() const;
 
-  // What it was opened on.
-  [[nodiscard]] ports::Database& database() const;
-  [[nodiscard]] ports::EventStream& stream() const;
+  // What it was opened with.
+  [[nodiscard]] const std::shared_ptr<ports::Database>& database() const;
+  [[nodiscard]] const std::shared_ptr<ports::EventStream>& stream() const;
   [[nodiscard]] ports::Runtime& runtime() const;
+  [[nodiscard]] const CoordinatorOptions& options() const;
 
  private:
   explicit Coordinator(std::unique_ptr<coordination::Core> core);

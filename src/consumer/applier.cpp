@@ -39,12 +39,7 @@ bool is_events_fault(const Error& error) {
 
 Applier::Applier(Coordinator& coordinator, const Tables& tables, Claims& claims, Patience& patience,
                  const ConsumerOptions& options)
-    : coordinator_(coordinator),
-      tables_(tables),
-      claims_(claims),
-      patience_(patience),
-      options_(options),
-      ordering_key_(options.name + '/' + options.instance) {}
+    : coordinator_(coordinator), tables_(tables), claims_(claims), patience_(patience), options_(options) {}
 
 Result<void> Applier::apply(Events events, const Consumer::Handler& handler) {
   const TimePoint since = coordinator_.runtime().now();
@@ -190,14 +185,18 @@ Applier::Attempt Applier::attempt_due(Events events, const Consumer::Handler& ha
   const auto failed = [](const Error& error) {
     return Attempt{is_store_trouble(error) ? Tried::trouble : Tried::hopeless, error};
   };
-  auto unit = coordinator_.begin({.ordering_key = ordering_key_});
+  if (auto kept = claims_.keep_lane(); !kept) return failed(kept.error());
+  for (const ReceivedEvent& event : events) {
+    if (!is_due(event)) return {Tried::moved};
+  }
+  auto unit = coordinator_.begin({.lane = claims_.lane()});
   if (!unit) return failed(unit.error());
   std::map<ports::TopicPartition, std::int64_t> ends;
   for (const ReceivedEvent& event : events) ends[partition_of(event)] = event.offset + 1;
   // First of all, since it is also the lock that keeps others out. In the map's order, so that members who share two
   // partitions for a moment do not wait for each other.
   for (const auto& [partition, end] : ends) {
-    auto moved = tables_.advance(*unit, partition, *claims_.find(partition), end);
+    auto moved = tables_.advance(*unit, partition, *claims_.find(partition), end, claims_.lane());
     if (!moved) return failed(moved.error());
     if (*moved) continue;
     claims_.lose(partition);
@@ -242,7 +241,11 @@ Applier::Attempt Applier::conclude(UnitOfWork& unit, const std::map<ports::Topic
   const Outcome outcome = unit.commit();
   switch (outcome.state()) {
     case Outcome::State::committed:
-      for (const auto& [partition, end] : ends) claims_.find(partition)->next_offset = end;
+      for (const auto& [partition, end] : ends) {
+        Held& held = *claims_.find(partition);
+        held.next_offset = end;
+        held.lane = claims_.lane();
+      }
       applied_ += now_.applied;
       duplicates_ += now_.duplicates;
       outdated_ += now_.outdated;
@@ -299,12 +302,12 @@ Result<bool> Applier::retry_one(const ports::TopicPartition& partition, const Re
                                 const Consumer::Handler& handler) {
   std::string refusal;
   for (const bool again : {false, true}) {
-    auto unit = coordinator_.begin({.ordering_key = ordering_key_});
+    auto unit = coordinator_.begin({.lane = claims_.lane()});
     if (!unit) return failure(unit);
     const Held* const held = claims_.find(partition);
     if (held == nullptr) return false;
     // The lock on the position: nobody else tries the same.
-    const auto mine = tables_.advance(*unit, partition, *held, held->next_offset);
+    const auto mine = tables_.advance(*unit, partition, *held, held->next_offset, claims_.lane());
     if (!mine) return failure(mine);
     if (!*mine) {
       claims_.lose(partition);

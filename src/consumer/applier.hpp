@@ -79,7 +79,6 @@ class Applier {
   Claims& claims_;
   Patience& patience_;
   const ConsumerOptions& options_;
-  const std::string ordering_key_;
   bool careful_ = false;  // enter events one by one, since some were there of late
   bool parking_ = false;  // the event at hand is to be parked, whatever its key
   // Of the attempt under way.

@@ -7,6 +7,7 @@ namespace write_aside::consumer {
 namespace {
 
 constexpr std::chrono::milliseconds rest_after_loss{200};
+constexpr std::chrono::milliseconds settle_beyond_lease{2'000};
 
 std::string name_of(const ports::TopicPartition& partition) {
   return partition.topic + '[' + std::to_string(partition.partition) + ']';
@@ -48,7 +49,40 @@ void Claims::drop_all() {
   ++version_;
 }
 
+Result<void> Claims::keep_lane() {
+  if (coordinator_.options().guarantee != Guarantee::exactly_once) return {};
+  const std::vector<LaneNumber> lanes = coordinator_.lanes();
+  if (lane_ && std::find(lanes.begin(), lanes.end(), *lane_) != lanes.end()) return {};
+  drop_all();
+  lane_.reset();
+  if (lanes.empty()) {
+    return failure(Error{.code = ErrorCode::lane_unavailable,
+                         .side = Side::coordinator,
+                         .effect = Effect::no,
+                         .retriable = true,
+                         .message = "no lane is held just now"});
+  }
+  lane_ = lanes[coordinator_.runtime().random() % lanes.size()];
+  return {};
+}
+
+Result<void> Claims::settle(const std::optional<LaneNumber>& lane) {
+  if (!lane || !lane_ || *lane == *lane_) return {};
+  const auto& options = coordinator_.options();
+  const auto settled =
+      recover(coordinator_.database(), coordinator_.stream(), options, {*lane}, options.lease + settle_beyond_lease);
+  if (!settled) return failure(settled);
+  if (settled->complete()) return {};
+  return failure(Error{.code = ErrorCode::lane_unavailable,
+                       .side = Side::coordinator,
+                       .effect = Effect::no,
+                       .retriable = true,
+                       .message = "lane " + std::to_string(*lane) + ", which carried earlier events of consumer '" +
+                                  options_.name + "', is not settled: " + settled->lanes.front().note});
+}
+
 Result<void> Claims::follow(const std::vector<ports::TopicPartition>& share) {
+  if (auto kept = keep_lane(); !kept) return kept;
   const auto dropped = std::erase_if(
       held_, [&](const auto& held) { return !std::binary_search(share.begin(), share.end(), held.first); });
   if (dropped > 0) ++version_;
@@ -76,6 +110,8 @@ Result<Held> Claims::claim(const ports::TopicPartition& partition) {
   if (auto loaded = load_parked(*unit, partition, held); !loaded) return failure(loaded);
   const Outcome outcome = unit->commit();
   if (!outcome.is_committed()) return failure(*outcome.error());
+  // Now that no other member can publish any more.
+  if (auto settled = settle(held.lane); !settled) return failure(settled);
   return held;
 }
 
@@ -88,11 +124,11 @@ Result<void> Claims::load_parked(UnitOfWork& unit, const ports::TopicPartition& 
 }
 
 Result<std::string> Claims::topic_id(const std::string& topic) const {
-  const auto info = coordinator_.stream().topic(topic);
+  const auto info = coordinator_.stream()->topic(topic);
   if (!info) return failure(info);
   if (*info) return (*info)->id;
   return failure(
-      stream_error(ErrorCode::unknown_topic, "topic '" + topic + "' is no longer in " + coordinator_.stream().name()));
+      stream_error(ErrorCode::unknown_topic, "topic '" + topic + "' is no longer in " + coordinator_.stream()->name()));
 }
 
 Result<Position> Claims::position_of(UnitOfWork& unit, const ports::TopicPartition& partition) {
@@ -118,7 +154,7 @@ Result<Position> Claims::first_position(const ports::TopicPartition& partition) 
   auto id = topic_id(partition.topic);
   if (!id) return failure(id);
   const auto bounds =
-      coordinator_.stream().bounds(partition.topic, partition.partition, ports::Isolation::read_committed);
+      coordinator_.stream()->bounds(partition.topic, partition.partition, ports::Isolation::read_committed);
   if (!bounds) return failure(bounds);
   return Position{.next_offset = options_.start == ConsumerOptions::Start::end ? bounds->end : bounds->begin,
                   .generation = 1,
@@ -130,7 +166,7 @@ Result<Position> Claims::first_position(const ports::TopicPartition& partition) 
 Result<void> Claims::check(const ports::TopicPartition& partition, const Position& position) const {
   const auto id = topic_id(partition.topic);
   if (!id) return failure(id);
-  const std::string& stream = coordinator_.stream().name();
+  const std::string& stream = coordinator_.stream()->name();
   const std::string who = "the position of consumer '" + options_.name + "' in " + name_of(partition);
   if (position.stream_id != stream_id_) {
     return failure(stream_error(ErrorCode::gone, who + " is of the stream with id " + position.stream_id + ", but " +
@@ -138,10 +174,11 @@ Result<void> Claims::check(const ports::TopicPartition& partition, const Positio
   }
   if (!id->empty() && !position.topic_id.empty() && *id != position.topic_id) {
     return failure(stream_error(ErrorCode::gone, who + " is of an earlier topic of that name (id " + position.topic_id +
-                                                     "), which was deleted; the one in " + stream + " has id " + *id + start_anew));
+                                                     "), which was deleted; the one in " + stream + " has id " + *id +
+                                                     start_anew));
   }
   const auto bounds =
-      coordinator_.stream().bounds(partition.topic, partition.partition, ports::Isolation::read_uncommitted);
+      coordinator_.stream()->bounds(partition.topic, partition.partition, ports::Isolation::read_uncommitted);
   if (!bounds) return failure(bounds);
   if (position.next_offset > bounds->end) {
     return failure(stream_error(ErrorCode::gone, who + " is " + std::to_string(position.next_offset) + ", but " +

@@ -27,6 +27,10 @@ class Claims {
   [[nodiscard]] Result<void> follow(const std::vector<ports::TopicPartition>& share);
 
   void drop_all();
+  // The lane that the units of this member take, so that the events that they publish stay in order; none at the guarantee
+  // levels that have no lanes. When it was lost to another process, every partition has to be claimed again.
+  [[nodiscard]] std::optional<LaneNumber> lane() const { return lane_; }
+  [[nodiscard]] Result<void> keep_lane();
 
   [[nodiscard]] const std::map<ports::TopicPartition, Held>& held() const { return held_; }
   // Null: not held.
@@ -47,6 +51,8 @@ class Claims {
   [[nodiscard]] Result<Held> claim(const ports::TopicPartition& partition);
   [[nodiscard]] Result<Position> position_of(UnitOfWork& unit, const ports::TopicPartition& partition);
   [[nodiscard]] Result<Position> first_position(const ports::TopicPartition& partition);
+  // What the last member published is visible before the next one publishes, by whatever lane.
+  [[nodiscard]] Result<void> settle(const std::optional<LaneNumber>& lane);
   [[nodiscard]] Result<std::string> topic_id(const std::string& topic) const;
 
   Coordinator& coordinator_;
@@ -56,6 +62,7 @@ class Claims {
   const std::string owner_;
   std::map<ports::TopicPartition, Held> held_;
   std::map<ports::TopicPartition, std::chrono::steady_clock::time_point> not_before_;
+  std::optional<LaneNumber> lane_;
   std::uint64_t version_ = 0;
 };
 

@@ -24,18 +24,18 @@ Result<void> check(const ConsumerOptions& options) {
 Result<std::unique_ptr<Consumer>> Consumer::open(Coordinator& coordinator, ConsumerOptions options) {
   if (auto checked = check(options); !checked) return failure(checked);
   for (const std::string& topic : options.topics) {
-    const auto info = coordinator.stream().topic(topic);
+    const auto info = coordinator.stream()->topic(topic);
     if (!info) return failure(info);
     if (!*info) {
       return failure(Error{.code = ErrorCode::unknown_topic,
                            .side = Side::stream,
                            .effect = Effect::no,
-                           .message = "there is no topic '" + topic + "' in " + coordinator.stream().name()});
+                           .message = "there is no topic '" + topic + "' in " + coordinator.stream()->name()});
     }
   }
-  auto prefix = coordinator.database().table_prefix();
+  auto prefix = coordinator.database()->table_prefix();
   if (!prefix) return failure(prefix);
-  auto stream_id = coordinator.stream().identity();
+  auto stream_id = coordinator.stream()->identity();
   if (!stream_id) return failure(stream_id);
   auto loop =
       std::make_unique<consumer::Loop>(coordinator, std::move(options), *std::move(prefix), *std::move(stream_id));

@@ -94,10 +94,10 @@ Result<void> Loop::turn(const Consumer::Handler& handler) {
 }
 
 Result<void> Loop::join() {
-  auto member = coordinator_.stream().join_group({.name = options_.name,
-                                                  .topics = options_.topics,
-                                                  .instance = options_.instance,
-                                                  .session_timeout = options_.session_timeout});
+  auto member = coordinator_.stream()->join_group({.name = options_.name,
+                                                   .topics = options_.topics,
+                                                   .instance = options_.instance,
+                                                   .session_timeout = options_.session_timeout});
   if (!member) return failure(member);
   member_ = *std::move(member);
   return {};
@@ -121,7 +121,7 @@ Result<void> Loop::open_reader() {
     from.push_back(
         {.topic = partition.topic, .partition = partition.partition, .offset = position.next_offset, .exact = true});
   }
-  auto reader = coordinator_.stream().reader(from, ports::Isolation::read_committed);
+  auto reader = coordinator_.stream()->reader(from, ports::Isolation::read_committed);
   if (!reader) return failure(reader);
   reader_ = *std::move(reader);
   reader_of_ = claims_.version();
@@ -161,7 +161,7 @@ Result<void> Loop::pass_over_gaps() {
   auto unit = coordinator_.begin();
   if (!unit) return failure(unit);
   for (const auto& [partition, to] : moves) {
-    const auto moved = tables_.advance(*unit, partition, *claims_.find(partition), to);
+    const auto moved = tables_.advance(*unit, partition, *claims_.find(partition), to, claims_.find(partition)->lane);
     if (!moved) return failure(moved);
     if (!*moved) {
       claims_.lose(partition);
@@ -181,11 +181,11 @@ Result<void> Loop::pass_over_gaps() {
 
 Result<void> Loop::note_ends() {
   for (const std::string& topic : options_.topics) {
-    const auto info = coordinator_.stream().topic(topic);
+    const auto info = coordinator_.stream()->topic(topic);
     if (!info) return failure(info);
     const std::int32_t partitions = *info ? (*info)->partitions : 0;
     for (std::int32_t number = 0; number < partitions; ++number) {
-      const auto bounds = coordinator_.stream().bounds(topic, number, ports::Isolation::read_committed);
+      const auto bounds = coordinator_.stream()->bounds(topic, number, ports::Isolation::read_committed);
       if (!bounds) return failure(bounds);
       ends_[{topic, number}] = bounds->end;
     }
@@ -232,7 +232,7 @@ Result<void> Loop::look_at_lag() {
   std::vector<ports::Position> positions;
   for (const auto& [partition, position] : claims_.held()) {
     const auto bounds =
-        coordinator_.stream().bounds(partition.topic, partition.partition, ports::Isolation::read_committed);
+        coordinator_.stream()->bounds(partition.topic, partition.partition, ports::Isolation::read_committed);
     if (!bounds) return failure(bounds);
     lag += std::max<std::int64_t>(0, bounds->end - position.next_offset);
     positions.push_back({partition.topic, partition.partition, position.next_offset});
@@ -247,7 +247,7 @@ Result<void> Loop::prune() {
   int units = 0;
   for (const auto& [partition, position] : claims_.held()) {
     const auto bounds =
-        coordinator_.stream().bounds(partition.topic, partition.partition, ports::Isolation::read_uncommitted);
+        coordinator_.stream()->bounds(partition.topic, partition.partition, ports::Isolation::read_uncommitted);
     if (!bounds) return failure(bounds);
     std::int64_t& pruned = pruned_[partition];
     bool more = bounds->begin > pruned;

@@ -28,8 +28,10 @@ std::string values_of(std::size_t rows) {
 std::optional<Position> position_in(const Rows& rows) {
   if (rows.rows.empty()) return std::nullopt;
   const auto& row = rows.rows.front();
-  return Position{std::get<std::int64_t>(row[0]), std::get<std::int64_t>(row[1]), std::get<std::string>(row[2]),
-                  std::get<std::string>(row[3])};
+  Position position{std::get<std::int64_t>(row[0]), std::get<std::int64_t>(row[1]), std::get<std::string>(row[2]),
+                    std::get<std::string>(row[3])};
+  if (const auto* lane = std::get_if<std::int64_t>(&row[4])) position.lane = static_cast<LaneNumber>(*lane);
+  return position;
 }
 
 }  // namespace
@@ -51,7 +53,7 @@ Result<std::optional<Position>> Tables::claim(UnitOfWork& unit, const ports::Top
                                               const std::string& owner) const {
   auto rows = unit.execute(
       sql("UPDATE @position SET generation = generation + 1, owner = $1 WHERE consumer = $2 AND topic = $3 AND "
-          "partition = $4 RETURNING next_offset, generation, stream_id, topic_id"),
+          "partition = $4 RETURNING next_offset, generation, stream_id, topic_id, lane"),
       {owner, consumer_, partition.topic, partition.partition});
   if (!rows) return failure(rows);
   return position_in(*rows);
@@ -69,19 +71,21 @@ Result<bool> Tables::create(UnitOfWork& unit, const ports::TopicPartition& parti
 }
 
 Result<bool> Tables::advance(UnitOfWork& unit, const ports::TopicPartition& partition, const Position& from,
-                             std::int64_t next_offset) const {
-  auto moved =
-      unit.execute(sql("UPDATE @position SET next_offset = $1 WHERE consumer = $2 AND topic = $3 AND "
-                       "partition = $4 AND generation = $5 AND next_offset = $6"),
-                   {next_offset, consumer_, partition.topic, partition.partition, from.generation, from.next_offset});
+                             std::int64_t next_offset, std::optional<LaneNumber> lane) const {
+  auto moved = unit.execute(
+      sql("UPDATE @position SET next_offset = $1, lane = $2 WHERE consumer = $3 AND topic = $4 AND partition = $5 AND "
+          "generation = $6 AND next_offset = $7"),
+      {next_offset, lane ? Parameter(*lane) : Parameter(), consumer_, partition.topic, partition.partition,
+       from.generation, from.next_offset});
   if (!moved) return failure(moved);
   return moved->changed == 1;
 }
 
 Result<std::optional<Position>> Tables::find(UnitOfWork& unit, const ports::TopicPartition& partition) const {
-  auto rows = unit.execute(sql("SELECT next_offset, generation, stream_id, topic_id FROM @position WHERE consumer = $1 "
-                               "AND topic = $2 AND partition = $3"),
-                           {consumer_, partition.topic, partition.partition});
+  auto rows =
+      unit.execute(sql("SELECT next_offset, generation, stream_id, topic_id, lane FROM @position WHERE consumer = $1 "
+                       "AND topic = $2 AND partition = $3"),
+                   {consumer_, partition.topic, partition.partition});
   if (!rows) return failure(rows);
   return position_in(*rows);
 }

@@ -22,6 +22,7 @@ struct Position {
   std::int64_t generation = 0;
   std::string stream_id;  // of the stream and the topic that the offset belongs to
   std::string topic_id;
+  std::optional<LaneNumber> lane = {};  // that carried the events of the last unit
 };
 
 class Tables {
@@ -35,8 +36,9 @@ class Tables {
   [[nodiscard]] Result<bool> create(UnitOfWork& unit, const ports::TopicPartition& partition, const std::string& owner,
                                     const Position& position) const;
   // Locks the position until the unit ends. False: it is another one, or another member has claimed the partition.
+  // `lane`: of the unit.
   [[nodiscard]] Result<bool> advance(UnitOfWork& unit, const ports::TopicPartition& partition, const Position& from,
-                                     std::int64_t next_offset) const;
+                                     std::int64_t next_offset, std::optional<LaneNumber> lane) const;
 
   // As it is, without claiming.
   [[nodiscard]] Result<std::optional<Position>> find(UnitOfWork& unit, const ports::TopicPartition& partition) const;

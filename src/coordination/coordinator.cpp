@@ -127,9 +127,10 @@ std::vector<LaneNumber> Coordinator::lanes() const { return core_->lanes(); }
 
 const std::string& Coordinator::source() const { return core_->source(); }
 
-ports::Database& Coordinator::database() const { return *core_->context().database; }
-ports::EventStream& Coordinator::stream() const { return *core_->context().stream; }
+const std::shared_ptr<ports::Database>& Coordinator::database() const { return core_->context().database; }
+const std::shared_ptr<ports::EventStream>& Coordinator::stream() const { return core_->context().stream; }
 ports::Runtime& Coordinator::runtime() const { return core_->context().runtime; }
+const CoordinatorOptions& Coordinator::options() const { return core_->context().options; }
 
 Result<ports::Schema> initialise(ports::Database& database, ports::EventStream& stream, std::uint32_t lanes,
                                  const std::string& ledger_topic) {
