@@ -259,6 +259,15 @@ void add_consume(CLI::App& program, Invocation& invocation) {
           "Try an event again this long before it stops the consumer (default 30)")
       ->check(CLI::Range(0.0, 86'400.0))
       ->option_text("SECONDS");
+  command
+      ->add_option_function<double>(
+          "--session-timeout",
+          [options](double seconds) {
+            options->consumer.session_timeout = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+          },
+          "A member of the group that is silent for longer is replaced (default 10)")
+      ->check(CLI::Range(1.0, 3'600.0))
+      ->option_text("SECONDS");
   command->add_flag("--until-end", options->until_end, "Stop where the topics ended at the start");
   command->add_flag("--json", options->json, "Report as a JSON object, the last line on stdout");
   command->add_flag("--quiet,-q", options->quiet, "Neither progress nor report; errors only");
