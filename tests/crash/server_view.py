@@ -1,5 +1,6 @@
 """What the oracle sees of PostgreSQL and Kafka: read with psycopg and confluent_kafka, read_committed."""
 
+import itertools
 import time
 
 import confluent_kafka
@@ -44,6 +45,13 @@ class ServerView:
     def ledger(self, isolation):
         """Yields the ledger's records, in order; read_uncommitted shows those of aborted transactions, too."""
         yield from sorted(self._records([self._ledger_topic()], isolation), key=lambda record: record[:3])
+
+    def lost_markers(self):
+        """Places on the ledger where the broker has lost the end of a stream transaction. Each has one record there, so
+        its marker stands before the next record; where it is missing, the marker of the next one ended both."""
+        records = [record[1:3] for record in self.ledger("read_uncommitted")]
+        return [f"{partition}@{offset}" for (partition, offset), next_one in itertools.pairwise(records)
+                if next_one == (partition, offset + 1)]
 
     def _ledger_topic(self):
         (database_id,) = self.database.execute("SELECT database_id FROM write_aside_meta").fetchone()
