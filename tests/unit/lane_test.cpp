@@ -139,6 +139,19 @@ TEST_F(LaneTest, B1_CountsTheWaitForTheFirstAcknowledgementAsACostOfTheTransacti
   EXPECT_EQ(lane.next_step(now, demand, false).kind, Step::Kind::wait);
 }
 
+TEST_F(LaneTest, B1_HoldsTheBatchOpenFromTheLastJoiningOrDecisionOn) {
+  const Demand demand{.arrival_gap = 1ms, .other_lane_free = true};
+  lane.begun(now);
+  now += 1ms;
+  const MemberPointer member = lane.join(publication(), 10, now);
+  produce({member});
+  EXPECT_EQ(lane.next_step(now, demand, false).until, now + 2ms);
+  now += 1ms;
+  lane.commit_sent(*member);
+  lane.committed(member, now);
+  EXPECT_EQ(lane.next_step(now, demand, false).until, now + 2ms);
+}
+
 TEST_F(LaneTest, B1_IsFullAtItsLimits) {
   for (int i = 0; i < 3; ++i) {
     if (i > 0) {
