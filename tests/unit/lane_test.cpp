@@ -170,6 +170,23 @@ TEST_F(LaneTest, B1_IsFullAtItsLimitOfBytes) {
   EXPECT_FALSE(lane.may_join(now));
 }
 
+TEST_F(LaneTest, B1_GivesBackTheBytesOfWhoeverLeaves) {
+  for (int i = 0; i < 3; ++i) {
+    if (lane.must_begin()) lane.begun(now);
+    const MemberPointer member = lane.join(publication(), 600, now);
+    produce({member});
+    EXPECT_TRUE(lane.may_join(now)) << i;
+    if (i == 0) {
+      lane.refused(member, token);
+      continue;
+    }
+    lane.commit_sent(*member);
+    lane.committed(member, now);
+    ASSERT_EQ(step(), Step::Kind::commit);
+    end(ports::Ending::commit, true);
+  }
+}
+
 TEST_F(LaneTest, B2_DoesNotCommitBeforeEveryMemberIsDecided) {
   decided();
   const MemberPointer undecided = voted();
@@ -232,6 +249,20 @@ TEST_F(LaneTest, B3_VotesAgainInTheNextBatch) {
   EXPECT_FALSE(lane.may_send_commit(*member, now)) << "the old acknowledgement does not count";
   produce(lane.unproduced());
   EXPECT_TRUE(lane.may_send_commit(*member, now));
+}
+
+TEST_F(LaneTest, B3_TakesAnAcknowledgementOfTheLastTransactionForNoVote) {
+  lane.begun(now);
+  const MemberPointer stays = lane.join(publication(), 10, now);
+  const std::uint64_t late = ++token;
+  lane.produced({stays}, true, late);
+  lane.aborted(voted());
+  ASSERT_EQ(step(), Step::Kind::abort);
+  end(ports::Ending::abort, true);
+  lane.begun(now);
+  lane.produced({stays}, true, ++token);
+  EXPECT_TRUE(lane.delivered(late, true, 100, now).empty());
+  EXPECT_FALSE(lane.may_send_commit(*stays, now));
 }
 
 TEST_F(LaneTest, B3_WaitsForTheAcknowledgementOfWhatItProducedAgain) {
@@ -312,6 +343,7 @@ TEST_F(LaneTest, B4_SettlesWhatTheLedgerCovers) {
   EXPECT_FALSE(lane.recovered(core::LedgerRecord{{7, 1}, member->key}, 55));
   EXPECT_EQ(member->state, State::settled);
   EXPECT_EQ(lane.ledger_offset(), 55);
+  EXPECT_EQ(lane.janitor_work()->ledger_offset, 55);
 }
 
 TEST_F(LaneTest, B4_ProducesAgainWhatTheLedgerDoesNotCover) {
