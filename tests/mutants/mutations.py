@@ -20,6 +20,7 @@ KEYWORD = re.compile(r"^\s*(?:return|if|for|while|switch|case|else|delete|throw)
 IF = re.compile(r"\b(?:if|while) \(")
 LEAVE = re.compile(r"(?<=\) )(?:return|continue|break)\b.*;$")
 LEAVE_ALONE = re.compile(r"^\s{4,}(?:return|continue);$")
+FUNCTION = re.compile(r"(?![#}/])\S.*?([\w:~]+)\(")
 ENDS_STATEMENT = (";", "{", "}", ")", ":", "else")
 
 
@@ -35,6 +36,14 @@ class Mutation:
         first = self.line - 1
         lines[first:first + self.old.count("\n") + 1] = self.new.split("\n")
         return "\n".join(lines)
+
+
+def function_at(text, line):
+    """The name of the function that this line is in."""
+    for above in reversed(text.split("\n")[:line]):
+        if match := FUNCTION.match(above):
+            return match[1]
+    return ""
 
 
 def masked(line):

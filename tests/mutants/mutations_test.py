@@ -3,7 +3,7 @@
 
 import unittest
 
-from mutations import mutations
+from mutations import function_at, mutations
 
 
 def made(text):
@@ -51,6 +51,10 @@ class Mutations(unittest.TestCase):
         for text in ('  fail("a < b && c");', "  // if (a < b) return;", "  assert(a < b);", "#if A && B",
                      "  context_.notice(all == none);"):
             self.assertEqual({one for one in made(text) if one[0] != "drop call"}, set(), text)
+
+    def test_knows_the_function(self):
+        text = "int x(0);\n// f(x)\nResult<void> Lane::join(std::vector<int> one,\n      int two) {\n  go();\n}\n"
+        self.assertEqual(function_at(text, 5), "Lane::join")
 
     def test_changes_only_its_line(self):
         text = "void f() {\n  first();\n  second();\n}\n"

@@ -28,7 +28,7 @@ import sys
 import time
 import tomllib
 
-from mutations import mutations
+from mutations import function_at, mutations
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = "src/coordination"
@@ -148,9 +148,10 @@ def all_mutants(only):
 
 
 def explanations():
-    """By (file, old, new), each without its indentation."""
+    """By (file, function, old, new), the texts without their indentation."""
     known = tomllib.loads(EXPLAINED.read_text()) if EXPLAINED.exists() else {}
-    return {(one["file"], stripped(one["old"]), stripped(one["new"])): one["why"] for one in known.get("survivor", ())}
+    return {(one["file"], one["function"], stripped(one["old"]), stripped(one["new"])): one["why"]
+            for one in known.get("survivor", ())}
 
 
 def stripped(text):
@@ -171,14 +172,15 @@ def report(mutants, results):
     rows = collections.defaultdict(collections.Counter)
     for file, mutation, result in judged:
         if result == "survived":
-            why = known.get((file.rpartition("/")[2], stripped(mutation.old), stripped(mutation.new)))
-            result = "explained" if why else "survived"
-            if not why:
+            function = function_at((ROOT / file).read_text(), mutation.line)
+            place = (pathlib.Path(file).name, function, stripped(mutation.old), stripped(mutation.new))
+            result = "explained" if place in known else "survived"
+            if place not in known:
                 unexplained.append((file, mutation))
         rows[pathlib.Path(file).name][result] += 1
-    print(f"\n{'':32}" + "".join(f"{name.removeprefix('killed by '):>15}" for name in columns))
+    print(f"\n{'':32}" + "".join(f"{name.removeprefix('killed by '):>18}" for name in columns))
     for name, counts in [*sorted(rows.items()), ("all", sum(rows.values(), collections.Counter()))]:
-        print(f"{name:32}" + "".join(f"{counts[column]:15}" for column in columns))
+        print(f"{name:32}" + "".join(f"{counts[column]:18}" for column in columns))
     print(f"\n{len(judged)} of {len(mutants)} mutants were tried")
     for file, mutation in unexplained:
         print(f"\nSURVIVED {file}:{mutation.line}: {mutation.kind}")

@@ -403,6 +403,15 @@ TEST_F(LaneTest, D4_WaitsForNobodyWhoseDoubtCanNeverEnd) {
   EXPECT_TRUE(lane.members().empty());
 }
 
+TEST_F(LaneTest, B5_TakesARefusalThatComesAfterTheLaneIsLost) {
+  lane.begun(now);
+  const MemberPointer member = lane.join(publication(), 10, now);
+  lane.produced({member}, true, ++token);
+  lane.lost();
+  lane.refused(member, token);
+  EXPECT_TRUE(lane.members().empty());
+}
+
 TEST_F(LaneTest, B5_EndsNothingAfterTheLaneIsLost) {
   decided();
   lane.lost();
