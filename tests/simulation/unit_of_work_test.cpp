@@ -285,6 +285,9 @@ TEST_F(UnitOfWorkTest, RunWaitsForALaneWhoseStreamIsAwayForAWhile) {
       for (int count = 0; count < 12; ++count) a.plan("producer.initialise", away);
       EXPECT_EQ(attempt(coordinator, 1).state(), State::committed);
       world.sleep(50ms);
+      const std::size_t sessions = a.count("database.session");
+      EXPECT_FALSE(coordinator.begin());
+      EXPECT_EQ(a.count("database.session"), sessions) << "it could hold up whoever takes the lane";
       const Outcome early = attempt(coordinator, 2);
       EXPECT_EQ(early.state(), State::aborted);
       EXPECT_TRUE(early.error()->retriable) << early.error()->message;
