@@ -136,17 +136,6 @@ class ServerViewTest(unittest.TestCase):
         self.expect(settled=False, undelivered=1)
         self.producer.abort_transaction(SECONDS_MAX)
 
-    def test_finds_ledger_records_that_were_ended_together(self):
-        # A transaction with two records looks as two do of which the first has lost its marker.
-        for records in (1, 1, 2, 1):
-            self.producer.begin_transaction()
-            for _ in range(records):
-                self.producer.produce(LEDGER + self.name, "1 1 1", "o:1", 0)
-            self.producer.commit_transaction(SECONDS_MAX)
-        view = ServerView(self.url, self.addresses.kafka, [])
-        self.addCleanup(view.close)
-        self.assertEqual(view.lost_markers(), ["0@4"])
-
     def test_shows_rows_without_their_events(self):
         self.database.execute("INSERT INTO orders VALUES (%s, 'a-1', 1)", (UNITS + 1,))
         self.database.execute("DELETE FROM line_item WHERE order_id = 17")

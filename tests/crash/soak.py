@@ -14,7 +14,7 @@ Ctrl-C, which gives the round under way up and prints the counts. Ends with 1 if
 with the evidence. The seed repeats the plan, not the moments that the machine makes of it.
 
 A lone broker that is killed may lose the end of a stream transaction, which docs/guarantees.md does not cover: the lane
-is halted then. The ledger's offsets show it, without the library; such a round is judged no further, and counted apart.
+is halted then. The broker's own files show it (kafka_log.py); such a round is judged no further, and counted apart.
 """
 
 import argparse
@@ -42,7 +42,7 @@ from oracle import VIOLATIONS  # noqa: E402
 from server_faults import DELAY_SECONDS, DOWN_SECONDS_MAX, LATE_SECONDS_MAX, SOON_REPLACED  # noqa: E402
 from server_loop import TICK, Applier  # noqa: E402
 from server_stores import Addresses, ServerStores  # noqa: E402
-from servers import kafka_wire, postgresql_wire, proxy  # noqa: E402
+from servers import kafka_log, kafka_wire, postgresql_wire, proxy  # noqa: E402
 from servers.kafka import NEWEST, Kafka  # noqa: E402
 from servers.postgresql import PostgreSQL  # noqa: E402
 from servers.process import ServerError  # noqa: E402
@@ -268,12 +268,12 @@ class Round:
         self.servers.calm()
         view = self.stores.view(settled=False)
         try:
-            lost = view.lost_markers()
+            lost = kafka_log.lost_markers(self.servers.cluster, view.ledger_topic())
         finally:
             view.close()
         self.stores.save_evidence()
         if lost:
-            raise MarkersLost(f"the broker lost the marker behind {', '.join(lost)} of the ledger")
+            raise MarkersLost(f"the broker has lost markers: {'; '.join(lost)}")
 
     def inputs_of(self, process):
         return [one for one in self.stores.inputs if one[0].startswith(f"input-{process.number}-")]
