@@ -7,7 +7,7 @@ The mutants (mutations.py) are made in a copy of the sources, build/mutants/tree
 suites run from the cheapest on until one fails; one that does not end counts as failed, as it does for whoever runs it.
 --limit takes N mutants at random, over all files; the same for the same --seed. Results are kept in
 build/mutants/results.jsonl, so that a run that was stopped goes on; they count while the file that was mutated stays as
-it was. --again tries those once more that survived.
+it was. --again tries only those once more that survived unexplained.
 
 A mutant that no suite notices must be explained in survivors.toml, else the exit status is 1.
 """
@@ -148,10 +148,15 @@ def all_mutants(only):
 
 
 def explanations():
-    """By (file, function, old, new), the texts without their indentation."""
+    """The known survivors: (file, function, old, new), the texts without their indentation."""
     known = tomllib.loads(EXPLAINED.read_text()) if EXPLAINED.exists() else {}
-    return {(one["file"], one["function"], stripped(one["old"]), stripped(one["new"])): one["why"]
-            for one in known.get("survivor", ())}
+    return {(one["file"], one["function"], stripped(one["old"]), stripped(one["new"]))
+            for one in known.get("survivor", ()) if one["why"]}
+
+
+def is_explained(explained, file, mutation):
+    function = function_at((ROOT / file).read_text(), mutation.line)
+    return (pathlib.Path(file).name, function, stripped(mutation.old), stripped(mutation.new)) in explained
 
 
 def stripped(text):
@@ -166,16 +171,15 @@ def read_results():
 
 def report(mutants, results):
     """Prints the table; returns the survivors that nobody explained."""
-    known, unexplained = explanations(), []
+    explained, unexplained = explanations(), []
     judged = [(file, mutation, results[own]) for file, mutation, own in mutants if own in results]
     columns = [*(f"killed by {suite.name}" for suite in SUITES), "explained", "survived", "uncompilable"]
     rows = collections.defaultdict(collections.Counter)
     for file, mutation, result in judged:
         if result == "survived":
-            function = function_at((ROOT / file).read_text(), mutation.line)
-            place = (pathlib.Path(file).name, function, stripped(mutation.old), stripped(mutation.new))
-            result = "explained" if place in known else "survived"
-            if place not in known:
+            if is_explained(explained, file, mutation):
+                result = "explained"
+            else:
                 unexplained.append((file, mutation))
         rows[pathlib.Path(file).name][result] += 1
     print(f"\n{'':32}" + "".join(f"{name.removeprefix('killed by '):>18}" for name in columns))
@@ -194,7 +198,7 @@ def parse_options():
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], metavar="FILE[,FILE]")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--again", action="store_true", help="try the survivors once more")
+    parser.add_argument("--again", action="store_true", help="try the survivors once more, and no others")
     parser.add_argument("--list", action="store_true", help="only say what is known so far")
     return parser.parse_args()
 
@@ -207,7 +211,10 @@ def main():
     if options.limit is not None:
         chosen = random.Random(options.seed).sample(mutants, min(options.limit, len(mutants)))
         chosen.sort(key=mutants.index)  # neighbours share what is built
-    due = [one for one in chosen if one[2] not in results or (options.again and results[one[2]] == "survived")]
+    due = [one for one in chosen if one[2] not in results]
+    if options.again:
+        explained = explanations()
+        due = [one for one in chosen if results.get(one[2]) == "survived" and not is_explained(explained, *one[:2])]
     if not options.list and due:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
         signal.signal(signal.SIGTERM, signal.default_int_handler)

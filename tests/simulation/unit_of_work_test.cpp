@@ -45,7 +45,9 @@ TEST_F(UnitOfWorkTest, C1_RefusesABadEventBeforeABatchSeesIt) {
       EXPECT_EQ(refusal(nowhere), ErrorCode::unknown_topic);
       EXPECT_EQ(refusal(untyped), ErrorCode::invalid_argument);
       EXPECT_EQ(a.count("producer.produce"), produced);
-      ASSERT_TRUE(unit.publish(event(1)));
+      Event good = event(1);
+      good.headers = {{"a", "1"}, {"b", "2"}};
+      ASSERT_TRUE(unit.publish(good));
       EXPECT_EQ(unit.commit(Wait::visible).state(), State::committed) << "the unit itself is unharmed";
     });
   });
