@@ -31,6 +31,38 @@ TEST_F(Housekeeping, W_SweepsOncePerInterval) {
   });
 }
 
+TEST_F(Housekeeping, W_ASweepThatFailedIsDoneAgain) {
+  judged = false;  // the late units are of no process
+  play([&] {
+    run(a, [&](Coordinator&) {
+      int id = 0;
+      for (const char* step : {"database.has_undelivered_below", "database.own_transaction", "own.lock_lane",
+                               "own.undelivered_below", "own.adopt", "own.commit"}) {
+        ++id;
+        late_unit({0, 0, static_cast<std::uint64_t>(id), 1}, id);
+        for (int times = 0; times < 3; ++times) a.plan(step, {.kind = Fault::Kind::fail});
+        world.sleep(10s);
+        EXPECT_EQ(events_of(id), 1) << step;
+      }
+    });
+  });
+}
+
+TEST_F(Housekeeping, W_ALateUnitThatCannotBeReadHaltsTheLane) {
+  judged = false;
+  play([&] {
+    run(a, [&](Coordinator&) {
+      const auto session = pair.pair.database(world.outside())->session(world.now()).value();
+      ASSERT_TRUE(session->begin(world.now()));
+      session->send_journal({.key = {0, 0, 1, 1}, .payload = "no payload"});
+      ASSERT_TRUE(session->receive_journal());
+      ASSERT_EQ(session->commit(world.now()).state, ports::CommitReply::State::committed);
+      world.sleep(5s);
+      EXPECT_NE(lane_row().halted, "");
+    });
+  });
+}
+
 TEST_F(Housekeeping, D4_PurgesOnceAMinute) {
   play([&] {
     run(a, [&](Coordinator&) {
