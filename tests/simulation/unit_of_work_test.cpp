@@ -69,6 +69,20 @@ TEST_F(UnitOfWorkTest, C1_AProductionThatTheStreamRefusesHarmsNobodyElse) {
   EXPECT_EQ(pair.events(), std::vector{2});
 }
 
+TEST_F(UnitOfWorkTest, B4_AProductionThatFailedLeavesNobodyBehind) {
+  Actor a(world, "a");
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      a.plan("producer.produce", refused);
+      EXPECT_EQ(attempt(coordinator, 1).state(), State::aborted);
+      const auto begun = world.now();
+      EXPECT_EQ(attempt(coordinator, 2, Wait::visible).state(), State::committed);
+      EXPECT_LT(world.now() - begun, 1s);
+    });
+  });
+  EXPECT_EQ(pair.events(), std::vector{2});
+}
+
 TEST_F(UnitOfWorkTest, C4_WithoutItsAcknowledgementAUnitAborts) {
   Actor a(world, "a");
   options.publish_timeout = 300ms;
