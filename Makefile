@@ -1,6 +1,6 @@
 JOBS ?= $(shell nproc)
 .DEFAULT_GOAL := build
-.PHONY: build demo demo-kafka test test-quick model model-long simulate explore fuzz bench lint format clean help packages
+.PHONY: build demo demo-kafka test test-quick model model-long simulate explore soak mutants fuzz bench lint format clean help packages
 
 build: packages  ## the program, optimised: build/bin/write-aside
 	cmake --preset release >/dev/null
@@ -37,6 +37,16 @@ explore: packages  ## every choice of two faults on simulated stores, for one to
 	@cmake --preset release >/dev/null
 	@cmake --build build --parallel $(JOBS) --target simulate >/dev/null
 	@build/bin/simulate --jobs $(JOBS) --explore
+
+soak: packages  ## every fault at random, on a private PostgreSQL and Kafka: MINUTES=N, SEED=S
+	@cmake --preset dev >/dev/null
+	@cmake --build build/dev --parallel $(JOBS) --target write-aside report_outcomes >/dev/null
+	@exec tests/crash/soak.py --program build/dev/bin/write-aside --reporter build/dev/bin/report_outcomes \
+		--minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+
+mutants: packages  ## breaks the coordination in one place at a time, and asks the suites: ONLY=lane.cpp, LIMIT=N, AGAIN=1
+	@JOBS=$(JOBS) exec tests/mutants/run.py $(if $(ONLY),--only $(ONLY)) $(if $(LIMIT),--limit $(LIMIT)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(AGAIN),--again)
 
 fuzz: packages  ## random inputs for everything that reads, under the sanitizers: SECONDS=N for each kind of input
 	@cmake --preset asan >/dev/null

@@ -140,6 +140,7 @@ class LaneDriver final : public ports::Deliveries {
   std::uint64_t last_token_ = 0;
   std::uint64_t fence_token_ = 0;
   std::optional<Result<std::int64_t>> fence_delivery_;
+  bool fence_open_ = false;  // its stream transaction may be; the lane's thread alone asks
 
   std::vector<Doubt> doubts_;
   std::optional<PendingAdoption> pending_adoption_;

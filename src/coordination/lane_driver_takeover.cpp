@@ -108,6 +108,7 @@ Result<void> LaneDriver::renew_producer(LaneNumber lane) {
   if (!made) return failure(made);
   if (auto initialised = (*made)->initialise(context_.after(port_patience)); !initialised) return failure(initialised);
   producer_ = std::move(*made);
+  fence_open_ = false;
   return {};
 }
 
@@ -131,6 +132,7 @@ Result<LedgerReading> LaneDriver::fence_and_read(LaneNumber lane, std::int64_t f
                                                     context_.runtime.wall_clock().time_since_epoch())
                                                     .count()};
   if (auto begun = producer_->begin(); !begun) return failure(begun);
+  fence_open_ = true;
   if (auto produced = producer_->produce({&fence, 1}, token); !produced) return failure(produced);
   std::int64_t fence_offset = 0;
   {
@@ -149,6 +151,7 @@ Result<LedgerReading> LaneDriver::fence_and_read(LaneNumber lane, std::int64_t f
     return failure(report.error.value_or(
         coordination_error(ErrorCode::unknown, Effect::unknown, true, "committing the fence was not answered")));
   }
+  fence_open_ = false;
   return read_ledger(*context_.stream, ledger_topic_, context_.database_id, lane, from, fence_offset,
                      context_.after(port_patience));
 }
@@ -303,8 +306,8 @@ void LaneDriver::release() {
   Ownership mine;
   std::optional<JanitorWork> work;
   std::optional<JanitorWork> unanswered;
-  // Without a producer T2 was not done: what the last owner left may be open.
-  bool left_open = producer_ == nullptr;
+  // Without a producer T2 was not done: what the last owner left may be open. A fence that was not ended is, too.
+  bool left_open = producer_ == nullptr || fence_open_;
   {
     const Lock lock(*lock_);
     if (!mine_) return;

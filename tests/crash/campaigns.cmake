@@ -10,6 +10,7 @@ endfunction()
 write_aside_add_campaign(Oracle crash oracle_test.py)
 write_aside_add_campaign(OracleOnServers crash server_view_test.py)
 write_aside_add_campaign(Proxy crash ../servers/proxy_test.py)
+write_aside_add_campaign(BrokerFiles crash ../servers/kafka_log_test.py)
 
 if(TARGET write-aside)
   set(program --program $<TARGET_FILE:write-aside>)
@@ -50,6 +51,9 @@ if(TARGET write-aside AND TARGET report_outcomes)
   # The same faults, with the outcome of every unit written down.
   write_aside_add_campaign(ReportsOfTheKilledAreTrue crash_slow ${report} kill --faults 30 --groups 3)
   write_aside_add_campaign(ReportsAfterLostCommitsAreTrue crash_slow ${report} lost_commit --faults 50 --groups 2)
+  # All faults together, for a moment; `make soak` goes on for as long as one likes.
+  write_aside_add_campaign(ShortSoak crash_slow soak.py ${program} --reporter $<TARGET_FILE:report_outcomes> --rounds 1
+                           --seconds 6)
   # Other servers, another client.
   write_aside_add_campaign(BrokersOfThreeCrash crash_slow ${apply} three_brokers --faults 6)
   write_aside_add_campaign(KillsOnOldestBroker crash_slow ${apply} oldest_broker --faults 12 --shops 2)

@@ -51,37 +51,40 @@ WORKS_AGAIN_MAX = 20.0
 DELAY_MAX = 0.4
 JUDGE_SHARE = 0.03
 RESTARTS_MAX = 30
+ORDERS_EACH_MAX = 10_000_000  # of one process
 # Nothing of what a fault does may make the program say that it was used wrongly.
 USAGE = 2
 
 
-class Shop:
-    def __init__(self, options, folder, addresses, seed, environment):
-        folder.mkdir()
+class Applier:
+    """A process that applies one input after the other. Several may work on the same stores: `number` keeps their
+    sources, customers and orders apart. With a `reporter`, it runs that program instead of `apply`."""
+
+    def __init__(self, options, stores, seed, number=0, reporter=None):
         self.options = options
         self.random = random.Random(seed)
         self.seed = seed
-        self.stores = ServerStores(options.program, folder, options.lanes, addresses, environment)
-        self.first_order = 1
+        self.stores = stores
+        self.number = number
+        self.reporter = reporter
+        self.first_order = number * ORDERS_EACH_MAX + 1
         self.inputs = 0
         self.reports = []
         self.reporting_jobs = []
         self.endings = collections.Counter()
-        self.outcome_count = 0
-        self.last_seen = 0
         self.next_input()
 
     def next_input(self):
-        source = f"input-{self.inputs}"
+        name = f"{self.number}-{self.inputs}"
         self.units = self.options.units
-        path = self.stores.add_input(source, self.units, self.first_order, f"{self.inputs}", self.seed)
+        path = self.stores.add_input(f"input-{name}", self.units, self.first_order, name, self.seed)
         self.first_order += self.units
         self.inputs += 1
-        if self.options.reporter:
-            self.job = ReportingJob(self.options.reporter, self.stores, source, path)
+        if self.reporter:
+            self.job = ReportingJob(self.reporter, self.stores, f"input-{name}", path)
             self.reporting_jobs.append(self.job)
         else:
-            self.job = Job(self.stores, source, path)
+            self.job = Job(self.stores, f"input-{name}", path)
         self.finished = False
 
     def keep_running(self):
@@ -93,16 +96,11 @@ class Shop:
             self.ended()
 
     def start(self):
-        self.job.start("--workers", str(self.options.workers), "--batch", self.random.choice(BATCHES), "--wait",
+        self.job.start("--workers", str(self.workers()), "--batch", self.random.choice(BATCHES), "--wait",
                        self.random.choice(WAITS), "--guarantee", self.options.guarantee, "--json")
 
-    def has_committed(self):
-        """Whether there is something new since the last look; None while the database does not answer."""
-        last = self.stores.last_order()
-        if last is not None and last > self.last_seen:
-            self.last_seen = last
-            return True
-        return last and False
+    def workers(self):
+        return self.options.workers
 
     def kill(self):
         """Whether the process was alive."""
@@ -128,33 +126,52 @@ class Shop:
     def finish(self, check_time):
         for _ in range(RESTARTS_MAX):
             if self.finished:
-                break
+                return
             if self.job.process is None:
                 self.start()
             while self.job.exit_status() is None:
                 check_time()
                 time.sleep(TICK)
             self.ended()
-        else:
+        if not self.finished:
             raise RuntimeError(f"{self.job.source} is not at its end after {RESTARTS_MAX} restarts: "
                                f"{self.job.last_words()}")
-        recovered = self.stores.run("recover")
-        if recovered.returncode != 0:
-            raise RuntimeError(f"recover: {recovered.stdout}{recovered.stderr}")
+
+    def outcomes(self):
+        return [outcome for job in self.reporting_jobs for outcome in job.outcomes()]
+
+
+class Shop(Applier):
+    """A process with stores of its own."""
+
+    def __init__(self, options, folder, addresses, seed, environment):
+        folder.mkdir()
+        self.outcome_count = 0
+        self.last_seen = 0
+        stores = ServerStores(options.program, folder, options.lanes, addresses, environment)
+        super().__init__(options, stores, seed, reporter=options.reporter)
+
+    def has_committed(self):
+        """Whether there is something new since the last look; None while the database does not answer."""
+        last = self.stores.last_order()
+        if last is not None and last > self.last_seen:
+            self.last_seen = last
+            return True
+        return last and False
+
+    def finish(self, check_time):
+        super().finish(check_time)
+        self.stores.recover()
 
     def judge(self, unfinished=False):
-        outcomes = [outcome for job in self.reporting_jobs for outcome in job.outcomes()]
+        outcomes = self.outcomes()
         self.outcome_count = len(outcomes)
         return self.stores.judge(unfinished, self.reports, outcomes)
 
     def audit(self):
-        """The program's own audit must agree with the oracle; it does not know of units that never committed."""
-        for source, path in self.stores.inputs if not self.reporting_jobs else ():
-            topics = [f"--topic={topic}" for topic in self.stores.form.topics()]
-            audited = self.stores.run("verify", str(path), "--source", source, *topics)
-            if audited.returncode != 0:
-                raise RuntimeError(f"verify of {source} finds what the oracle does not: "
-                                   f"{audited.stdout}{audited.stderr}")
+        """It does not know of units that never committed."""
+        if not self.reporting_jobs:
+            self.stores.audit(self.stores.inputs)
 
 
 class Group:

@@ -90,6 +90,20 @@ class ServerStores:
             said = f"{expired.stdout}{expired.stderr}"
             raise RuntimeError(f"{words[0]} did not end within {SECONDS_MAX} s: {said}") from None
 
+    def recover(self):
+        recovered = self.run("recover")
+        if recovered.returncode != 0:
+            raise RuntimeError(f"recover: {recovered.stdout}{recovered.stderr}")
+
+    def audit(self, inputs):
+        """The program's own audit must agree with the oracle."""
+        for source, path in inputs:
+            audited = self.run("verify", str(path), "--source", source,
+                               *[f"--topic={topic}" for topic in self.form.topics()])
+            if audited.returncode != 0:
+                raise RuntimeError(f"verify of {source} finds what the oracle does not: "
+                                   f"{audited.stdout}{audited.stderr}")
+
     def add_input(self, source, units, first_order, prefix, seed, customers=make_input.CUSTOMERS):
         path = self.folder / f"{source}.jsonl"
         make_input.write(path, units, first_order, prefix, seed, customers, self.form)
@@ -126,6 +140,11 @@ class ServerStores:
     def is_locked(self):
         """Nobody who is stopped holds others up for long: the server ends his session (idle_timeout)."""
         return False
+
+    def lanes_of(self, pid):
+        """Lanes and epochs that this process owns; None while nobody can tell."""
+        rows = self.query("SELECT lane, epoch FROM write_aside_lane WHERE owner_process ~ %s", (f"/{pid}/[0-9]+$",))
+        return None if rows is None else set(rows)
 
     def terminate_backends(self, count):
         """Ends up to so many of the program's sessions; returns how many."""

@@ -43,9 +43,9 @@ class ServerView:
 
     def ledger(self, isolation):
         """Yields the ledger's records, in order; read_uncommitted shows those of aborted transactions, too."""
-        yield from sorted(self._records([self._ledger_topic()], isolation), key=lambda record: record[:3])
+        yield from sorted(self._records([self.ledger_topic()], isolation), key=lambda record: record[:3])
 
-    def _ledger_topic(self):
+    def ledger_topic(self):
         (database_id,) = self.database.execute("SELECT database_id FROM write_aside_meta").fetchone()
         return LEDGER + database_id
 
@@ -76,7 +76,7 @@ class ServerView:
         """Partitions whose last stable offset is behind their end: an open transaction holds readers back there."""
         committed, uncommitted = self._consumer("read_committed"), self._consumer("read_uncommitted")
         try:
-            places = self._partitions(committed, [*self.topics, self._ledger_topic()])
+            places = self._partitions(committed, [*self.topics, self.ledger_topic()])
             return sum(one.get_watermark_offsets(place, SECONDS_MAX) != other.get_watermark_offsets(place, SECONDS_MAX)
                        for one, other in [(committed, uncommitted)] for place in places)
         finally:

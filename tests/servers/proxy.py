@@ -91,6 +91,7 @@ class Link:
 
     async def relay_requests(self):
         while data := await self.client_reader.read(READ_BYTES):
+            await self.travel()
             for message, label in self.conversation.requests(data):
                 fault = self.proxy.choose_fault(label) if label else None
                 if fault is None:
@@ -119,6 +120,7 @@ class Link:
 
     async def relay_answers(self):
         while data := await self.server_reader.read(READ_BYTES):
+            await self.travel()
             for message, ticket in self.conversation.answers(data):
                 fault, answer = self.struck.pop(ticket, (None, None))
                 if fault is not None:
@@ -131,6 +133,10 @@ class Link:
                     self.client.write(message)
             if not self.mute:
                 await self.client.drain()
+
+    async def travel(self):
+        if self.proxy.latency:
+            await asyncio.sleep(self.proxy.latency)
 
     def cut(self):
         for writer in (self.client, self.server):
@@ -146,6 +152,7 @@ class Proxy:
         self.port = port
         self.struck = collections.Counter()  # faults by name
         self.partitioned = False
+        self.latency = 0.0  # seconds that everything takes, each way
         self._links = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)

@@ -245,6 +245,13 @@ class KafkaTest(unittest.TestCase):
         self.assertGreaterEqual(time.monotonic() - began, 0.3)
         self.assertEqual(self.answer(), 1)
 
+    def test_is_slow_both_ways(self):
+        self.proxy.latency = 0.2
+        began = time.monotonic()
+        self.send(self.PRODUCE, 1)
+        self.assertEqual(self.answer(), 1)
+        self.assertGreaterEqual(time.monotonic() - began, 0.4)
+
     def test_lets_a_request_arrive_after_its_client_is_gone(self):
         self.choose.fault = proxy.arrives_late(0.3)
         self.send(self.END_TXN, 1)

@@ -91,5 +91,19 @@ TEST_F(RecoveryTest, T2_EndsTheTransactionOfADeadOwnerWhoseHeirCouldNot) {
   });
 }
 
+// Round 4 of `make soak SEED=20261126`: the heir had fenced the dead owner, and the end of its fence was not answered.
+TEST_F(RecoveryTest, T3_EndsTheFenceThatAnHeirCouldNotEnd) {
+  Actor heir(world, "heir");
+  play([&] {
+    for (std::size_t passed = 0; passed < 50; ++passed) heir.plan("producer.end", {.kind = Kind::fail});
+    options.open_timeout = 1ms;
+    run(heir, [](Coordinator&) { FAIL() << "opened without the ledger"; });
+    heir.faulty.kill();  // it gave up
+    ASSERT_EQ(pair.pair.stream_state().open_transactions(), 1U);
+    EXPECT_TRUE(recover_lane(options.lease + 2s).settled);
+    EXPECT_EQ(pair.pair.stream_state().open_transactions(), 0U);
+  });
+}
+
 }  // namespace
 }  // namespace write_aside::simulation

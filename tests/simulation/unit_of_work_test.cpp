@@ -45,7 +45,9 @@ TEST_F(UnitOfWorkTest, C1_RefusesABadEventBeforeABatchSeesIt) {
       EXPECT_EQ(refusal(nowhere), ErrorCode::unknown_topic);
       EXPECT_EQ(refusal(untyped), ErrorCode::invalid_argument);
       EXPECT_EQ(a.count("producer.produce"), produced);
-      ASSERT_TRUE(unit.publish(event(1)));
+      Event good = event(1);
+      good.headers = {{"a", "1"}, {"b", "2"}};
+      ASSERT_TRUE(unit.publish(good));
       EXPECT_EQ(unit.commit(Wait::visible).state(), State::committed) << "the unit itself is unharmed";
     });
   });
@@ -62,6 +64,20 @@ TEST_F(UnitOfWorkTest, C1_AProductionThatTheStreamRefusesHarmsNobodyElse) {
       EXPECT_EQ(attempt(coordinator, 1).state(), State::aborted);
       EXPECT_EQ(attempt(coordinator, 2, Wait::visible).state(), State::committed);
       EXPECT_EQ(a.count("stream.transactional_producer"), instances) << "the producer instance is as good as before";
+    });
+  });
+  EXPECT_EQ(pair.events(), std::vector{2});
+}
+
+TEST_F(UnitOfWorkTest, B4_AProductionThatFailedLeavesNobodyBehind) {
+  Actor a(world, "a");
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      a.plan("producer.produce", refused);
+      EXPECT_EQ(attempt(coordinator, 1).state(), State::aborted);
+      const auto begun = world.now();
+      EXPECT_EQ(attempt(coordinator, 2, Wait::visible).state(), State::committed);
+      EXPECT_LT(world.now() - begun, 1s);
     });
   });
   EXPECT_EQ(pair.events(), std::vector{2});
@@ -285,6 +301,9 @@ TEST_F(UnitOfWorkTest, RunWaitsForALaneWhoseStreamIsAwayForAWhile) {
       for (int count = 0; count < 12; ++count) a.plan("producer.initialise", away);
       EXPECT_EQ(attempt(coordinator, 1).state(), State::committed);
       world.sleep(50ms);
+      const std::size_t sessions = a.count("database.session");
+      EXPECT_FALSE(coordinator.begin());
+      EXPECT_EQ(a.count("database.session"), sessions) << "it could hold up whoever takes the lane";
       const Outcome early = attempt(coordinator, 2);
       EXPECT_EQ(early.state(), State::aborted);
       EXPECT_TRUE(early.error()->retriable) << early.error()->message;

@@ -89,6 +89,37 @@ TEST_F(Janitor, J_SaysDamagedWhenTheNumberOfRowsIsNotTheNumberSettled) {
   }
 }
 
+TEST_F(Janitor, J_ReportsACallThatFailedAndChangesNothing) {
+  journal({0, 3, 1, 1});
+  journal({0, 3, 1, 2});
+  adopted({0, 2, 9, 1}, {3, 1});
+  const JanitorWork all = work({3, 1}, 1, 1, {{0, 3, 1, 2}});
+  for (const char* step : {"database.own_transaction", "own.lock_lane", "own.deliver", "own.delete_settled",
+                           "own.deliver_covered", "own.write_lane", "own.commit"}) {
+    fault(step, Kind::fail);
+    EXPECT_FALSE(clear_settled(*database, mine, all, {}, deadline)) << step;
+    EXPECT_EQ(rows().size(), 3u) << step;
+    EXPECT_FALSE(row({0, 3, 1, 2})->delivered) << step;
+    EXPECT_FALSE(lane_row().settled) << step;
+  }
+  EXPECT_EQ(clear(all).state, State::done);
+}
+
+TEST_F(Janitor, J_ReleaseHaltAndPurgeReportACallThatFailed) {
+  for (const char* step : {"database.own_transaction", "own.lock_lane", "own.write_lane", "own.commit"}) {
+    fault(step, Kind::fail);
+    EXPECT_FALSE(release_lane(*database, mine, deadline)) << step;
+    fault(step, Kind::fail);
+    EXPECT_FALSE(halt_lane(*database, mine, "why", deadline)) << step;
+    fault(step, Kind::fail);
+    EXPECT_FALSE(purge_lane(*database, mine, 1h, deadline)) << step;
+  }
+  fault("own.purge", Kind::fail);
+  EXPECT_FALSE(purge_lane(*database, mine, 1h, deadline));
+  EXPECT_TRUE(mine.holds(lane_row()));
+  EXPECT_EQ(lane_row().halted, "");
+}
+
 TEST_F(Janitor, J_TouchesNothingOfALaneThatIsNotMine) {
   journal({0, 3, 1, 1});
   for (const auto& [epoch, owner] : {std::pair(4u, "me"), std::pair(3u, "other")}) {

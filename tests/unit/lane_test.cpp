@@ -139,6 +139,19 @@ TEST_F(LaneTest, B1_CountsTheWaitForTheFirstAcknowledgementAsACostOfTheTransacti
   EXPECT_EQ(lane.next_step(now, demand, false).kind, Step::Kind::wait);
 }
 
+TEST_F(LaneTest, B1_HoldsTheBatchOpenFromTheLastJoiningOrDecisionOn) {
+  const Demand demand{.arrival_gap = 1ms, .other_lane_free = true};
+  lane.begun(now);
+  now += 1ms;
+  const MemberPointer member = lane.join(publication(), 10, now);
+  produce({member});
+  EXPECT_EQ(lane.next_step(now, demand, false).until, now + 2ms);
+  now += 1ms;
+  lane.commit_sent(*member);
+  lane.committed(member, now);
+  EXPECT_EQ(lane.next_step(now, demand, false).until, now + 2ms);
+}
+
 TEST_F(LaneTest, B1_IsFullAtItsLimits) {
   for (int i = 0; i < 3; ++i) {
     if (i > 0) {
@@ -155,6 +168,23 @@ TEST_F(LaneTest, B1_IsFullAtItsLimitOfBytes) {
   EXPECT_TRUE(lane.may_join(now));
   produce({lane.join(publication(), 1, now)});
   EXPECT_FALSE(lane.may_join(now));
+}
+
+TEST_F(LaneTest, B1_GivesBackTheBytesOfWhoeverLeaves) {
+  for (int i = 0; i < 3; ++i) {
+    if (lane.must_begin()) lane.begun(now);
+    const MemberPointer member = lane.join(publication(), 600, now);
+    produce({member});
+    EXPECT_TRUE(lane.may_join(now)) << i;
+    if (i == 0) {
+      lane.refused(member, token);
+      continue;
+    }
+    lane.commit_sent(*member);
+    lane.committed(member, now);
+    ASSERT_EQ(step(), Step::Kind::commit);
+    end(ports::Ending::commit, true);
+  }
 }
 
 TEST_F(LaneTest, B2_DoesNotCommitBeforeEveryMemberIsDecided) {
@@ -219,6 +249,20 @@ TEST_F(LaneTest, B3_VotesAgainInTheNextBatch) {
   EXPECT_FALSE(lane.may_send_commit(*member, now)) << "the old acknowledgement does not count";
   produce(lane.unproduced());
   EXPECT_TRUE(lane.may_send_commit(*member, now));
+}
+
+TEST_F(LaneTest, B3_TakesAnAcknowledgementOfTheLastTransactionForNoVote) {
+  lane.begun(now);
+  const MemberPointer stays = lane.join(publication(), 10, now);
+  const std::uint64_t late = ++token;
+  lane.produced({stays}, true, late);
+  lane.aborted(voted());
+  ASSERT_EQ(step(), Step::Kind::abort);
+  end(ports::Ending::abort, true);
+  lane.begun(now);
+  lane.produced({stays}, true, ++token);
+  EXPECT_TRUE(lane.delivered(late, true, 100, now).empty());
+  EXPECT_FALSE(lane.may_send_commit(*stays, now));
 }
 
 TEST_F(LaneTest, B3_WaitsForTheAcknowledgementOfWhatItProducedAgain) {
@@ -299,6 +343,7 @@ TEST_F(LaneTest, B4_SettlesWhatTheLedgerCovers) {
   EXPECT_FALSE(lane.recovered(core::LedgerRecord{{7, 1}, member->key}, 55));
   EXPECT_EQ(member->state, State::settled);
   EXPECT_EQ(lane.ledger_offset(), 55);
+  EXPECT_EQ(lane.janitor_work()->ledger_offset, 55);
 }
 
 TEST_F(LaneTest, B4_ProducesAgainWhatTheLedgerDoesNotCover) {
@@ -355,6 +400,15 @@ TEST_F(LaneTest, D4_WaitsForNobodyWhoseDoubtCanNeverEnd) {
   lane.lost();
   lane.abandon(doubtful);
   EXPECT_EQ(doubtful->state, State::doubtful) << "nothing is said about it";
+  EXPECT_TRUE(lane.members().empty());
+}
+
+TEST_F(LaneTest, B5_TakesARefusalThatComesAfterTheLaneIsLost) {
+  lane.begun(now);
+  const MemberPointer member = lane.join(publication(), 10, now);
+  lane.produced({member}, true, ++token);
+  lane.lost();
+  lane.refused(member, token);
   EXPECT_TRUE(lane.members().empty());
 }
 

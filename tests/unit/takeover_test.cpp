@@ -68,6 +68,39 @@ TEST_F(Takeover, T1_WithoutAReplyItIsDoneAgain) {
   EXPECT_EQ(again->epoch, 2u);
 }
 
+TEST_F(Takeover, T1_ReportsACallThatFailed) {
+  for (const char* step : {"database.own_transaction", "own.lock_lane", "own.write_lane", "own.commit"}) {
+    fault(step, Kind::fail);
+    EXPECT_FALSE(take()) << step;
+    EXPECT_EQ(lane_row().epoch, 0u) << step;
+  }
+  EXPECT_TRUE(take().value());
+}
+
+TEST_F(Takeover, T4_ReportsACallThatFailedAndChangesNothing) {
+  owned(3, "me");
+  journal({0, 2, 1, 1});
+  journal({0, 2, 2, 1});
+  for (const char* step : {"database.own_transaction", "own.lock_lane", "own.row", "own.deliver_covered",
+                           "own.adopt_all", "own.write_lane", "own.commit"}) {
+    fault(step, Kind::fail);
+    EXPECT_FALSE(adopt(BatchId{2, 1})) << step;
+    EXPECT_FALSE(lane_row().settled) << step;
+    for (const auto& one : rows()) EXPECT_FALSE(one.delivered || one.adopted) << step;
+  }
+  EXPECT_EQ(keys(adopt(BatchId{2, 1}).value()), (std::vector<UnitId>{{0, 2, 2, 1}}));
+}
+
+TEST_F(Takeover, T5_ReportsThatItCouldNotReadWhatIsAdopted) {
+  owned(3, "me");
+  journal({0, 2, 2, 1});
+  fault("database.own_transaction", Kind::fail, 1);
+  EXPECT_FALSE(adopt({}));
+  fault("own.undelivered_labelled", Kind::fail);
+  EXPECT_FALSE(adopt({}));
+  EXPECT_EQ(keys(adopt({}).value()), (std::vector<UnitId>{{0, 2, 2, 1}})) << "the label tells";
+}
+
 TEST_F(Takeover, T1_AnAttemptGivesNoRightToTheLaneOfAnotherOwner) {
   fault("own.commit", Kind::lose_reply);
   EXPECT_FALSE(take());

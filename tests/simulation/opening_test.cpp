@@ -1,0 +1,100 @@
+// What `initialise`, `Coordinator::open` and `begin` say when a store refuses: nobody goes on without what he asked for.
+#include "simulation/stage.hpp"
+
+namespace write_aside::simulation {
+namespace {
+
+using namespace std::chrono_literals;
+using Kind = Fault::Kind;
+
+class Opening : public Stage {
+ protected:
+  void SetUp() override { judged = false; }
+  // In the process `a`, with ports that fail as planned.
+  void with_ports(
+      const std::function<void(std::shared_ptr<ports::Database>, std::shared_ptr<ports::EventStream>)>& body) {
+    options.runtime = &a.simulated;
+    play([&] {
+      a.simulated
+          .start_thread(
+              "main",
+              [&] { body(a.faulty.decorate(pair.database(a.simulated)), a.faulty.decorate(pair.stream(a.simulated))); })
+          .reset();
+    });
+  }
+  Actor a{world, "a"};
+  const Fault refused{.kind = Kind::fail};
+};
+
+TEST_F(Opening, RefusesAStreamWithoutTheLedger) {
+  options.ledger_topic = "nowhere";
+  with_ports([&](const auto& database, const auto& stream) {
+    const auto opened = Coordinator::open(database, stream, options);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, ErrorCode::not_initialised);
+  });
+}
+
+TEST_F(Opening, ReportsACallThatFailed) {
+  with_ports([&](const auto& database, const auto& stream) {
+    for (const char* step : {"stream.identity", "database.schema", "stream.topic"}) {
+      a.plan(step, refused);
+      const auto opened = Coordinator::open(database, stream, options);
+      ASSERT_FALSE(opened) << step;
+      EXPECT_EQ(opened.error().code, ErrorCode::unreachable) << step;
+    }
+    EXPECT_TRUE(Coordinator::open(database, stream, options));
+  });
+}
+
+TEST_F(Opening, InitialisingReportsACallThatFailed) {
+  with_ports([&](const auto& database, const auto& stream) {
+    for (const char* step : {"database.create_schema", "stream.create_topic", "stream.topic"}) {
+      a.plan(step, refused);
+      EXPECT_FALSE(initialise(*database, *stream, 1, "")) << step;
+    }
+    EXPECT_TRUE(initialise(*database, *stream, 1, ""));
+  });
+}
+
+TEST_F(Opening, ABeginThatFailedIsReported) {
+  with_ports([&](const auto& database, const auto& stream) {
+    const auto coordinator = Coordinator::open(database, stream, options);
+    ASSERT_TRUE(coordinator);
+    for (const char* step : {"database.session", "session.begin"}) {
+      a.plan(step, refused);
+      EXPECT_FALSE((*coordinator)->begin()) << step;
+    }
+    EXPECT_TRUE((*coordinator)->begin());
+  });
+}
+
+TEST_F(Opening, EveryLevelNamesItsSourceAfterTheDatabase) {
+  with_ports([&](const auto& database, const auto& stream) {
+    for (const Guarantee guarantee : {Guarantee::exactly_once, Guarantee::transactional, Guarantee::at_least_once}) {
+      options.guarantee = guarantee;
+      const auto coordinator = Coordinator::open(database, stream, options);
+      ASSERT_TRUE(coordinator);
+      EXPECT_EQ((*coordinator)->source(), "write-aside/" + database->schema().value().database_id);
+    }
+  });
+}
+
+TEST_F(Opening, D2_AskingAboutAUnitEndsAtItsDeadlineAndAtOnceIfNothingCanChange) {
+  options.doubt_timeout = 100ms;
+  with_ports([&](const auto& database, const auto& stream) {
+    const auto coordinator = Coordinator::open(database, stream, options);
+    ASSERT_TRUE(coordinator);
+    const auto begun = world.now();
+    EXPECT_EQ((*coordinator)->resolve({99, 1, 1, 1}).state(), Outcome::State::in_doubt) << "there is no such lane";
+    EXPECT_LT(world.now() - begun, 1ms);
+    const Fault away{.kind = Kind::fail, .error = {.code = ErrorCode::unreachable, .retriable = true}};
+    for (int count = 0; count < 100; ++count) a.plan("own.insert_tombstone", away);
+    EXPECT_EQ((*coordinator)->resolve({0, 1, 1, 1}).state(), Outcome::State::in_doubt);
+    EXPECT_LT(world.now() - begun, 150ms);
+    EXPECT_GT(world.now() - begun, 30ms) << "it rests between two questions";
+  });
+}
+
+}  // namespace
+}  // namespace write_aside::simulation
