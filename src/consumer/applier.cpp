@@ -181,6 +181,21 @@ Applier::Attempt Applier::attempt(Events events, const Consumer::Handler& handle
   return left.empty() ? Attempt{} : attempt_due(left, handler);
 }
 
+Applier::Positions Applier::behind(Events events) const {
+  std::map<ports::TopicPartition, const ReceivedEvent*> last;
+  for (const ReceivedEvent& event : events) last[partition_of(event)] = &event;
+  Positions ends;
+  for (const auto& [partition, event] : last) {
+    Position& end = ends[partition];
+    end = *claims_.find(partition);
+    end.next_offset = event->offset + 1;
+    end.lane = claims_.lane();
+    end.last_offset = event->offset;
+    end.last_seen = fingerprint_of(event->timestamp_ms, event->key, event->value);
+  }
+  return ends;
+}
+
 Applier::Attempt Applier::attempt_due(Events events, const Consumer::Handler& handler) {
   const auto failed = [](const Error& error) {
     return Attempt{is_store_trouble(error) ? Tried::trouble : Tried::hopeless, error};
@@ -191,12 +206,11 @@ Applier::Attempt Applier::attempt_due(Events events, const Consumer::Handler& ha
   }
   auto unit = coordinator_.begin({.lane = claims_.lane()});
   if (!unit) return failed(unit.error());
-  std::map<ports::TopicPartition, std::int64_t> ends;
-  for (const ReceivedEvent& event : events) ends[partition_of(event)] = event.offset + 1;
+  const Positions ends = behind(events);
   // First of all, since it is also the lock that keeps others out. In the map's order, so that members who share two
   // partitions for a moment do not wait for each other.
   for (const auto& [partition, end] : ends) {
-    auto moved = tables_.advance(*unit, partition, *claims_.find(partition), end, claims_.lane());
+    auto moved = tables_.advance(*unit, partition, *claims_.find(partition), end);
     if (!moved) return failed(moved.error());
     if (*moved) continue;
     claims_.lose(partition);
@@ -237,15 +251,11 @@ Applier::Attempt Applier::handle(UnitOfWork& unit, Events events, const Consumer
           done.error()};
 }
 
-Applier::Attempt Applier::conclude(UnitOfWork& unit, const std::map<ports::TopicPartition, std::int64_t>& ends) {
+Applier::Attempt Applier::conclude(UnitOfWork& unit, const Positions& ends) {
   const Outcome outcome = unit.commit();
   switch (outcome.state()) {
     case Outcome::State::committed:
-      for (const auto& [partition, end] : ends) {
-        Held& held = *claims_.find(partition);
-        held.next_offset = end;
-        held.lane = claims_.lane();
-      }
+      for (const auto& [partition, end] : ends) static_cast<Position&>(*claims_.find(partition)) = end;
       applied_ += now_.applied;
       duplicates_ += now_.duplicates;
       outdated_ += now_.outdated;
@@ -307,7 +317,9 @@ Result<bool> Applier::retry_one(const ports::TopicPartition& partition, const Re
     const Held* const held = claims_.find(partition);
     if (held == nullptr) return false;
     // The lock on the position: nobody else tries the same.
-    const auto mine = tables_.advance(*unit, partition, *held, held->next_offset, claims_.lane());
+    Position same = *held;
+    same.lane = claims_.lane();
+    const auto mine = tables_.advance(*unit, partition, *held, same);
     if (!mine) return failure(mine);
     if (!*mine) {
       claims_.lose(partition);
@@ -326,7 +338,7 @@ Result<bool> Applier::retry_one(const ports::TopicPartition& partition, const Re
       now_.outdated = *outdated ? 1 : 0;
     }
     const Attempt handled = now_.applied > 0 ? handle(*unit, {&event, 1}, handler) : Attempt{};
-    const Attempt tried = handled.result == Tried::done ? conclude(*unit, {{partition, held->next_offset}}) : handled;
+    const Attempt tried = handled.result == Tried::done ? conclude(*unit, {{partition, same}}) : handled;
     if (tried.result == Tried::done) return !again;  // what follows a parked event waits
     if (tried.result == Tried::moved) return false;
     if (tried.result != Tried::refused || again) return failure(*tried.error);

@@ -37,6 +37,7 @@ class Applier {
  private:
   using TimePoint = std::chrono::steady_clock::time_point;
   using Events = std::span<const ReceivedEvent>;
+  using Positions = std::map<ports::TopicPartition, Position>;
   // What became of one try.
   enum class Tried {
     done,      // committed, or nothing was due
@@ -65,10 +66,12 @@ class Applier {
   [[nodiscard]] Attempt attempt(Events events, const Consumer::Handler& handler);
   [[nodiscard]] Attempt attempt_due(Events events, const Consumer::Handler& handler);
   [[nodiscard]] Attempt handle(UnitOfWork& unit, Events events, const Consumer::Handler& handler);
-  [[nodiscard]] Attempt conclude(UnitOfWork& unit, const std::map<ports::TopicPartition, std::int64_t>& ends);
+  [[nodiscard]] Attempt conclude(UnitOfWork& unit, const Positions& ends);
   // Which of the new events take effect now; the others are kept or passed over.
   [[nodiscard]] Result<std::vector<ReceivedEvent>> choose(UnitOfWork& unit, Events events);
   [[nodiscard]] Result<bool> is_outdated(UnitOfWork& unit, const ReceivedEvent& event);
+  // Where the positions will stand behind the events.
+  [[nodiscard]] Positions behind(Events events) const;
   [[nodiscard]] bool chooses(Events events) const;
   [[nodiscard]] Error at_fault(const ReceivedEvent& event, Error error) const;
   [[nodiscard]] std::int64_t wall_clock_ms() const;

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "consumer/received_event.hpp"
+
 namespace write_aside::consumer {
 namespace {
 
 constexpr std::chrono::milliseconds rest_after_loss{200};
+constexpr std::chrono::seconds last_record_patience{5};
 constexpr std::chrono::milliseconds settle_beyond_lease{2'000};
 
 std::string name_of(const ports::TopicPartition& partition) {
@@ -191,7 +194,28 @@ Result<void> Claims::check(const ports::TopicPartition& partition, const Positio
                                                      stream + " begins at " + std::to_string(bounds->begin) +
                                                      ": records were removed before they were applied" + start_anew));
   }
-  return {};
+  const bool knows_id = !id->empty() && !position.topic_id.empty();
+  return knows_id ? Result<void>() : check_last_record(partition, position);
+}
+
+Result<void> Claims::check_last_record(const ports::TopicPartition& partition, const Position& position) const {
+  if (!position.last_offset) return {};
+  ports::EventStream& stream = *coordinator_.stream();
+  const auto bounds = stream.bounds(partition.topic, partition.partition, ports::Isolation::read_uncommitted);
+  if (!bounds) return failure(bounds);
+  if (*position.last_offset < bounds->begin) return {};  // removed since
+  auto reader =
+      stream.reader({{partition.topic, partition.partition, *position.last_offset}}, ports::Isolation::read_committed);
+  if (!reader) return failure(reader);
+  const auto records = (*reader)->poll(1, coordinator_.runtime().now() + last_record_patience);
+  if (!records) return failure(records);
+  // Another offset: it was removed by compaction.
+  if (records->empty() || records->front().offset != *position.last_offset) return {};
+  const ports::StoredRecord& record = records->front();
+  if (fingerprint_of(record.timestamp_ms, record.key, record.value) == position.last_seen) return {};
+  return failure(stream_error(ErrorCode::gone, "consumer '" + options_.name + "' has applied " + name_of(partition) +
+                                                   '@' + std::to_string(record.offset) + ", but " + stream.name() +
+                                                   " has another record there: the topic was made anew" + start_anew));
 }
 
 }  // namespace write_aside::consumer

@@ -42,6 +42,8 @@ class Claims {
   void doubt(const ports::TopicPartition& partition);
   // Is the position one of this stream and this topic, and is it still in there? `gone` if not.
   [[nodiscard]] Result<void> check(const ports::TopicPartition& partition, const Position& position) const;
+  // The same by the last record that was applied, where there is no topic id to go by.
+  [[nodiscard]] Result<void> check_last_record(const ports::TopicPartition& partition, const Position& position) const;
   // Looks again at what is parked in the partition, in the unit.
   [[nodiscard]] Result<void> load_parked(UnitOfWork& unit, const ports::TopicPartition& partition, Held& held) const;
   // Goes up when partitions come and go.

@@ -161,7 +161,10 @@ Result<void> Loop::pass_over_gaps() {
   auto unit = coordinator_.begin();
   if (!unit) return failure(unit);
   for (const auto& [partition, to] : moves) {
-    const auto moved = tables_.advance(*unit, partition, *claims_.find(partition), to, claims_.find(partition)->lane);
+    const Position& from = *claims_.find(partition);
+    Position passed = from;
+    passed.next_offset = to;
+    const auto moved = tables_.advance(*unit, partition, from, passed);
     if (!moved) return failure(moved);
     if (!*moved) {
       claims_.lose(partition);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/crc32c.hpp"
+
 namespace write_aside {
 
 std::optional<std::string_view> ReceivedEvent::header(std::string_view name) const {
@@ -54,6 +56,12 @@ std::string as_column(std::string_view bytes) {
 }
 
 }  // namespace
+
+std::string fingerprint_of(std::int64_t timestamp_ms, const std::optional<std::string>& key,
+                           const std::optional<std::string>& value) {
+  const std::string both = key.value_or("") + '\0' + value.value_or("");
+  return std::to_string(timestamp_ms) + '.' + std::to_string(core::crc32c(both));
+}
 
 std::string place_of(const ReceivedEvent& event) {
   return event.topic + '[' + std::to_string(event.partition) + "]@" + std::to_string(event.offset);

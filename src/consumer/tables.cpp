@@ -31,6 +31,8 @@ std::optional<Position> position_in(const Rows& rows) {
   Position position{std::get<std::int64_t>(row[0]), std::get<std::int64_t>(row[1]), std::get<std::string>(row[2]),
                     std::get<std::string>(row[3])};
   if (const auto* lane = std::get_if<std::int64_t>(&row[4])) position.lane = static_cast<LaneNumber>(*lane);
+  if (const auto* offset = std::get_if<std::int64_t>(&row[5])) position.last_offset = *offset;
+  if (const auto* seen = std::get_if<std::string>(&row[6])) position.last_seen = *seen;
   return position;
 }
 
@@ -53,7 +55,7 @@ Result<std::optional<Position>> Tables::claim(UnitOfWork& unit, const ports::Top
                                               const std::string& owner) const {
   auto rows = unit.execute(
       sql("UPDATE @position SET generation = generation + 1, owner = $1 WHERE consumer = $2 AND topic = $3 AND "
-          "partition = $4 RETURNING next_offset, generation, stream_id, topic_id, lane"),
+          "partition = $4 RETURNING next_offset, generation, stream_id, topic_id, lane, last_offset, last_seen"),
       {owner, consumer_, partition.topic, partition.partition});
   if (!rows) return failure(rows);
   return position_in(*rows);
@@ -71,21 +73,22 @@ Result<bool> Tables::create(UnitOfWork& unit, const ports::TopicPartition& parti
 }
 
 Result<bool> Tables::advance(UnitOfWork& unit, const ports::TopicPartition& partition, const Position& from,
-                             std::int64_t next_offset, std::optional<LaneNumber> lane) const {
+                             const Position& to) const {
   auto moved = unit.execute(
-      sql("UPDATE @position SET next_offset = $1, lane = $2 WHERE consumer = $3 AND topic = $4 AND partition = $5 AND "
-          "generation = $6 AND next_offset = $7"),
-      {next_offset, lane ? Parameter(*lane) : Parameter(), consumer_, partition.topic, partition.partition,
-       from.generation, from.next_offset});
+      sql("UPDATE @position SET next_offset = $1, lane = $2, last_offset = $3, last_seen = $4 WHERE consumer = $5 AND "
+          "topic = $6 AND partition = $7 AND generation = $8 AND next_offset = $9"),
+      {to.next_offset, to.lane ? Parameter(*to.lane) : Parameter(),
+       to.last_offset ? Parameter(*to.last_offset) : Parameter(), to.last_seen, consumer_, partition.topic,
+       partition.partition, from.generation, from.next_offset});
   if (!moved) return failure(moved);
   return moved->changed == 1;
 }
 
 Result<std::optional<Position>> Tables::find(UnitOfWork& unit, const ports::TopicPartition& partition) const {
-  auto rows =
-      unit.execute(sql("SELECT next_offset, generation, stream_id, topic_id, lane FROM @position WHERE consumer = $1 "
-                       "AND topic = $2 AND partition = $3"),
-                   {consumer_, partition.topic, partition.partition});
+  auto rows = unit.execute(sql("SELECT next_offset, generation, stream_id, topic_id, lane, last_offset, last_seen FROM "
+                               "@position WHERE consumer = $1 "
+                               "AND topic = $2 AND partition = $3"),
+                           {consumer_, partition.topic, partition.partition});
   if (!rows) return failure(rows);
   return position_in(*rows);
 }

@@ -23,6 +23,10 @@ struct Position {
   std::string stream_id;  // of the stream and the topic that the offset belongs to
   std::string topic_id;
   std::optional<LaneNumber> lane = {};  // that carried the events of the last unit
+  // The last record that was applied, to be known again: where the stream tells no topic ids, another record there shows
+  // that the topic was made anew.
+  std::optional<std::int64_t> last_offset = {};
+  std::string last_seen = {};  // fingerprint_of() it
 };
 
 class Tables {
@@ -36,10 +40,8 @@ class Tables {
   [[nodiscard]] Result<bool> create(UnitOfWork& unit, const ports::TopicPartition& partition, const std::string& owner,
                                     const Position& position) const;
   // Locks the position until the unit ends. False: it is another one, or another member has claimed the partition.
-  // `lane`: of the unit.
   [[nodiscard]] Result<bool> advance(UnitOfWork& unit, const ports::TopicPartition& partition, const Position& from,
-                                     std::int64_t next_offset, std::optional<LaneNumber> lane) const;
-
+                                     const Position& to) const;
   // As it is, without claiming.
   [[nodiscard]] Result<std::optional<Position>> find(UnitOfWork& unit, const ports::TopicPartition& partition) const;
 

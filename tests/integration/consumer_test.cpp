@@ -282,6 +282,18 @@ TYPED_TEST(Consuming, StopsWhenTheTopicIsShorterThanThePosition) {
   EXPECT_NE(error.message.find("made anew"), std::string::npos) << error.message;
 }
 
+// What a topic of the same name with as many records looks like to a client that is told no topic ids.
+TYPED_TEST(Consuming, StopsWhenAnotherRecordStandsWhereTheLastOneWas) {
+  this->publish_numbers(1, 5);
+  this->consume_all(this->options());
+  this->change_own("update ", "position", " set topic_id = ''");
+  EXPECT_EQ(this->consume_all(this->options()).applied, 0u);
+  this->change_own("update ", "position", " set topic_id = '', last_seen = '1.2' where last_offset is not null");
+  const Error error = this->expect_stop(this->options());
+  EXPECT_EQ(error.code, ErrorCode::gone);
+  EXPECT_NE(error.message.find("made anew"), std::string::npos) << error.message;
+}
+
 TYPED_TEST(Consuming, RefusesATopicThatIsNotThere) {
   auto options = this->options();
   options.topics = {this->pair_.name("nowhere")};

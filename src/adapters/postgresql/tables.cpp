@@ -41,8 +41,8 @@ constexpr std::array table_definitions = {
     "CREATE TABLE IF NOT EXISTS @progress(source text PRIMARY KEY, position text NOT NULL) WITH (fillfactor = 50)",
 
     "CREATE TABLE IF NOT EXISTS @position("
-    "next_offset bigint NOT NULL, generation bigint NOT NULL, partition integer NOT NULL, lane integer, "
-    "consumer text NOT NULL, "
+    "next_offset bigint NOT NULL, generation bigint NOT NULL, last_offset bigint, partition integer NOT NULL, "
+    "lane integer, last_seen text, consumer text NOT NULL, "
     "topic text NOT NULL, owner text NOT NULL, stream_id text NOT NULL, topic_id text NOT NULL, "
     "PRIMARY KEY (consumer, topic, partition)) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, "
     "autovacuum_vacuum_threshold = 500)",
