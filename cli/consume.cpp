@@ -144,7 +144,7 @@ Result<EventStatements> parse_statements(const ConsumeOptions& options, const Di
   return statements;
 }
 
-Result<ExitStatus> run_consume(const Settings& settings, ConsumeOptions options) {
+Result<ExitStatus> run_consume(const Settings& settings, const ConsumeOptions& options) {
   const auto dialect = dialect_of(settings.database);
   if (!dialect) return failure(dialect);
   const auto statements = parse_statements(options, *dialect);

@@ -69,5 +69,5 @@ int main() {
   const auto billed = shop::number(*billing, sum + "invoices");
   const auto booked = shop::number(*accounting, sum + "bookings");
   std::printf("billed %lld, booked %lld\n", static_cast<long long>(billed), static_cast<long long>(booked));
-  return billed == 119 * 5050 && booked == billed ? 0 : 1;
+  return billed == std::int64_t{119} * 5050 && booked == billed ? 0 : 1;
 }

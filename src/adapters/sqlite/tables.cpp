@@ -32,7 +32,8 @@ constexpr std::array table_definitions = {
 
     "CREATE TABLE IF NOT EXISTS main.write_aside_position("
     "consumer TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL, "
-    "generation INTEGER NOT NULL, owner TEXT NOT NULL, lane INTEGER, last_offset INTEGER, last_seen TEXT, stream_id TEXT NOT NULL, topic_id TEXT NOT NULL, "
+    "generation INTEGER NOT NULL, owner TEXT NOT NULL, lane INTEGER, last_offset INTEGER, last_seen TEXT, stream_id "
+    "TEXT NOT NULL, topic_id TEXT NOT NULL, "
     "PRIMARY KEY(consumer, topic, partition)) WITHOUT ROWID",
 
     // With rowids, so that the oldest entries are found first when they are pruned.
