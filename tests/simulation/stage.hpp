@@ -35,7 +35,7 @@ struct Actor {
 
 class Stage : public ::testing::Test {
  protected:
-  explicit Stage(std::uint32_t lanes = 1) : pair(world, lanes) {
+  explicit Stage(std::uint32_t lanes = 1, support::FakeStreamOptions stream = {}) : pair(world, lanes, stream) {
     scenario.options.lanes_max = lanes;
     options.lanes_max = lanes;
   }
