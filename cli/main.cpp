@@ -11,6 +11,7 @@
 #include "command.hpp"
 #include "interruption.hpp"
 #include "printable.hpp"
+#include "sqlite_settings.hpp"
 
 namespace {
 
@@ -83,6 +84,7 @@ int run(int argc, char** argv) {
   if (auto checked = refuse_visible_secrets({argv, static_cast<std::size_t>(argc)}); !checked) {
     return fail(checked.error().message, ExitStatus::usage);
   }
+  set_up_sqlite();
   interruption::install();
   if (auto read = invocation.settings.read_config(); !read) return fail(read.error().message, ExitStatus::usage);
   const auto status = invocation.run();

@@ -152,6 +152,8 @@ Result<LedgerReading> LaneDriver::fence_and_read(LaneNumber lane, std::int64_t f
         coordination_error(ErrorCode::unknown, Effect::unknown, true, "committing the fence was not answered")));
   }
   fence_open_ = false;
+  // What follows is in the journal before it is committed, unlike the fence, whose offset must be its own.
+  producer_->hold_back();
   return read_ledger(*context_.stream, ledger_topic_, context_.database_id, lane, from, fence_offset,
                      context_.after(port_patience));
 }

@@ -82,6 +82,12 @@ class EventStreamContract : public testing::Test {
     EXPECT_TRUE(ready.has_value()) << ready.error().message;
     return producer;
   }
+  // One whose records the stream may keep to itself until the end.
+  ProducerPointer holding_back(const std::string& id) {
+    ProducerPointer producer = initialised(id);
+    if (producer != nullptr) producer->hold_back();
+    return producer;
+  }
   // Accepts the records and waits for their acknowledgement; their first offset, or -1.
   std::int64_t produce(ports::TransactionalProducer& producer, const std::vector<ports::RecordView>& records) {
     const std::uint64_t token = ++token_;

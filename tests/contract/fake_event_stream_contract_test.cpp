@@ -1,5 +1,5 @@
 // Goal: the fake event stream of the simulations keeps every promise of the EventStream port, with and without the
-// offsets that Kafka's markers take, and when those markers arrive late.
+// offsets that Kafka's markers take, when those markers arrive late, and when records are held back until the end.
 #include <memory>
 #include <thread>
 
@@ -10,7 +10,7 @@
 namespace write_aside::contract {
 namespace {
 
-template <bool markers, bool compacts, int marker_delay_ms = 0>
+template <bool markers, bool compacts, int marker_delay_ms = 0, bool holds_back = false>
 class FakeStreamHarness {
  public:
   static constexpr bool compacts_at_once = compacts;
@@ -26,17 +26,21 @@ class FakeStreamHarness {
  private:
   std::shared_ptr<support::FakeEventStreamState> state_ = std::make_shared<support::FakeEventStreamState>(
       ports::system_runtime(),
-      support::FakeStreamOptions{
-          .markers = markers, .compacts = compacts, .marker_delay_max = std::chrono::milliseconds(marker_delay_ms)});
+      support::FakeStreamOptions{.markers = markers,
+                                 .compacts = compacts,
+                                 .marker_delay_max = std::chrono::milliseconds(marker_delay_ms),
+                                 .holds_back = holds_back});
 };
 
 using KafkaLike = FakeStreamHarness<true, false>;
 using WithLateMarkers = FakeStreamHarness<true, false, 20>;
+using HoldingBack = FakeStreamHarness<true, true, 0, true>;
 using WithoutGaps = FakeStreamHarness<false, true>;
 
 INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamLikeKafka, EventStreamContract, KafkaLike);
 INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamLikeKafka, EventStreamGroupContract, KafkaLike);
 INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamWithLateMarkers, EventStreamContract, WithLateMarkers);
+INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamHoldingBack, EventStreamContract, HoldingBack);
 INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamWithoutGaps, EventStreamContract, WithoutGaps);
 
 }  // namespace

@@ -36,6 +36,91 @@ TEST_F(LocalStreamDurability, SyncsOnceForATransactionAndNotAtStaging) {
   EXPECT_EQ(files_.file_syncs, 0);
 }
 
+TEST_F(LocalStreamDurability, WritesWhatItHoldsBackOnceAtTheEnd) {
+  const StreamPointer stream = make_stream();
+  const ProducerPointer producer = holding_back(*stream, "a");
+  ASSERT_TRUE(commit(*producer, {record(0, "before")}));  // it knows the topic now
+  files_.reset();
+  ASSERT_TRUE(producer->begin());
+  for (int call = 0; call < 20; ++call) ASSERT_TRUE(stage(*producer, {record(0, "x"), record(1, "y")}));
+  EXPECT_EQ(files_.wal_writes, 0);
+  ASSERT_TRUE(producer->end(ports::Ending::commit, soon()).clean);
+  EXPECT_EQ(files_.wal_syncs, 1);
+  EXPECT_EQ(files_.file_syncs, 0);
+  EXPECT_EQ(committed(*stream, 0).size(), 21u);
+}
+
+TEST_F(LocalStreamDurability, WritesNothingWhenItAbortsWhatItHoldsBack) {
+  const StreamPointer stream = make_stream();
+  const ProducerPointer producer = holding_back(*stream, "a");
+  ASSERT_TRUE(commit(*producer, {record(0, "before")}));
+  files_.reset();
+  ASSERT_TRUE(producer->begin() && stage(*producer, {record(0, "aborted")}));
+  EXPECT_TRUE(producer->end(ports::Ending::abort, soon()).clean);
+  EXPECT_EQ(files_.wal_writes, 0);
+  EXPECT_TRUE(commit(*producer, {record(0, "after")}));
+  EXPECT_EQ(committed(*stream, 0), (Values{"before", "after"}));
+}
+
+// Memory is bounded, however large a transaction is.
+TEST_F(LocalStreamDurability, WritesBeforeTheEndWhatIsTooMuchToHoldBack) {
+  const StreamPointer stream = make_stream();
+  const ProducerPointer producer = holding_back(*stream, "a");
+  const std::string large(500'000, 'x');
+  ASSERT_TRUE(commit(*producer, {record(0, "before")}));
+  for (const auto ending : {ports::Ending::abort, ports::Ending::commit}) {
+    files_.reset();
+    ASSERT_TRUE(producer->begin());
+    for (int call = 0; call < 24; ++call) ASSERT_TRUE(stage(*producer, {record(call % 2, large), record(0, "small")}));
+    EXPECT_GT(files_.wal_writes, 1000);
+    EXPECT_EQ(committed(*stream, 0), (Values{"before"}));
+    ASSERT_TRUE(producer->end(ending, soon()).clean);
+  }
+  Values expected{"before"};
+  for (int call = 0; call < 24; ++call) {
+    if (call % 2 == 0) expected.push_back(large);
+    expected.emplace_back("small");
+  }
+  EXPECT_TRUE(committed(*stream, 0) == expected);
+  EXPECT_EQ(committed(*stream, 1).size(), 12u);
+}
+
+// Who holds back says "accepted" without having written. After an end that failed he writes first, so that no more is
+// accepted than there is space for, until an end succeeds that might have been held back. The fence that a new instance
+// commits first is small and proves nothing.
+TEST_F(LocalStreamDurability, HoldsNothingBackAfterAnEndThatFailed) {
+  const StreamPointer stream = make_stream();
+  ProducerPointer producer = holding_back(*stream, "a");
+  ASSERT_TRUE(commit(*producer, {record(0, "before")}));
+  const auto full = [](WatchedFiles::Call call, bool) {
+    return call == WatchedFiles::Call::write ? SQLITE_FULL : SQLITE_OK;
+  };
+  ASSERT_TRUE(producer->begin());
+  files_.rule = full;
+  EXPECT_TRUE(stage(*producer, {record(0, "accepted")}));
+  const ports::EndReport report = producer->end(ports::Ending::commit, soon());
+  EXPECT_FALSE(report.clean);
+  EXPECT_EQ(report.error->code, ErrorCode::storage_full);
+  files_.reset();
+  producer = initialised(*stream, "a");
+  ASSERT_TRUE(commit(*producer, {record(0, "fence")}));
+  producer->hold_back();
+  ASSERT_TRUE(producer->begin());
+  files_.rule = full;
+  const auto refused = stage(*producer, {record(0, "refused")});
+  files_.reset();
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::storage_full);
+  ASSERT_TRUE(stage(*producer, {record(0, "again")}));
+  EXPECT_GT(files_.wal_writes, 0);
+  ASSERT_TRUE(producer->end(ports::Ending::commit, soon()).clean);
+  files_.reset();
+  ASSERT_TRUE(producer->begin() && stage(*producer, {record(0, "held back")}));
+  EXPECT_EQ(files_.wal_writes, 0);
+  ASSERT_TRUE(producer->end(ports::Ending::commit, soon()).clean);
+  EXPECT_EQ(committed(*stream, 0), (Values{"before", "fence", "again", "held back"}));
+}
+
 TEST_F(LocalStreamDurability, SyncsBeforeAnEpochIsHandedOut) {
   const StreamPointer stream = make_stream();
   files_.reset();
@@ -152,13 +237,17 @@ struct Promise {
   std::size_t transactions = 0;  // whose end was reported
 };
 
-TEST_F(LocalStreamDurability, KeepsEveryReportedTransactionWholeAfterAPowerCut) {
+class LocalStreamPowerCut : public LocalStreamDurability, public testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(HoldsBack, LocalStreamPowerCut, testing::Bool());
+
+TEST_P(LocalStreamPowerCut, KeepsEveryReportedTransactionWhole) {
   const StreamPointer stream = make_stream();
   const std::string log = path_ + "-wal";
   const std::string value(700, 'v');
   std::vector<Promise> promises;
   std::vector<std::uintmax_t> lengths;
   const ProducerPointer producer = initialised(*stream, "a");
+  if (GetParam()) producer->hold_back();
   const ProducerPointer other = initialised(*stream, "b");
   ASSERT_TRUE(other->begin() && stage(*other, {record(1, "stays open")}));
   for (std::size_t transaction = 1; transaction <= 6; ++transaction) {

@@ -46,6 +46,11 @@ inline ProducerPointer initialised(ports::EventStream& stream, const std::string
   if (!ready) ADD_FAILURE() << ready.error().message;
   return producer;
 }
+inline ProducerPointer holding_back(ports::EventStream& stream, const std::string& id) {
+  ProducerPointer producer = initialised(stream, id);
+  producer->hold_back();
+  return producer;
+}
 inline Result<void> stage(ports::TransactionalProducer& producer, const std::vector<ports::RecordView>& records) {
   return producer.produce(records, 1);
 }

@@ -68,10 +68,11 @@ class Child {
 
 constexpr int transactions = 60;
 
-// Commits every second transaction; values name the writer, the transaction and the place in it.
+// Commits every second transaction, all but those of "a" and "c" held back; values name the writer, the transaction and the place in it.
 bool write_transactions(ports::EventStream& stream, const std::string& writer) {
   auto producer = stream.transactional_producer(writer, 60s, silent);
   if (!producer || !(*producer)->initialise(soon())) return false;
+  if (writer != "a" && writer != "c") (*producer)->hold_back();
   for (int number = 0; number < transactions; ++number) {
     if (!(*producer)->begin()) return false;
     for (const char* place : {"/first", "/second"}) {
@@ -211,6 +212,26 @@ TEST_F(LocalStreamSharing, AbortsWhatAKilledProcessLeftOpen) {
   EXPECT_EQ(committed(*stream, 0), (Values{"committed", "goes on"}));
 }
 
+TEST_F(LocalStreamSharing, LeavesNothingOfWhatAKilledProcessHeldBack) {
+  make_stream().reset();
+  Child child([this](const auto& tell) {
+    const auto stream = local_stream::open(path_);
+    if (!stream) return false;
+    const ProducerPointer producer = holding_back(**stream, "a");
+    if (!commit(*producer, {record(0, "committed")})) return false;
+    if (!producer->begin() || !stage(*producer, {record(0, "open"), record(1, "open")})) return false;
+    tell();
+    ::pause();
+    return false;
+  });
+  ASSERT_TRUE(child.hears());
+  const StreamPointer stream = open_stream(path_);
+  EXPECT_EQ(count_records(path_), "1");
+  EXPECT_TRUE(commit(*initialised(*stream, "b"), {record(0, "does not wait")}));
+  EXPECT_EQ(child.end(SIGKILL), -SIGKILL);
+  EXPECT_EQ(committed(*stream, 0), (Values{"committed", "does not wait"}));
+}
+
 TEST_F(LocalStreamSharing, SurvivesAKillAtAnyMoment) {
   make_stream().reset();
   for (int round = 0; round < 8; ++round) {
@@ -218,6 +239,7 @@ TEST_F(LocalStreamSharing, SurvivesAKillAtAnyMoment) {
       const auto stream = local_stream::open(path_);
       if (!stream) return false;
       const ProducerPointer producer = initialised(**stream, "a");
+      if (round % 2 == 1) producer->hold_back();
       for (int number = 0;; ++number) {
         const std::string value = std::to_string(round) + "." + std::to_string(number);
         if (!commit(*producer, {record(0, value), record(1, value)})) return false;

@@ -29,6 +29,7 @@ struct Shape {
   std::uint64_t faults_max = 3;  // planned for one incarnation
   milliseconds marker_delay{0};
   milliseconds reader_lag{0};
+  bool holds_back = false;    // the stream, until the end of a transaction
   bool is_slow = false;       // every call, from begin to end
   bool ends_at_once = false;  // the last process comes when requests are still under way
   CoordinatorOptions options = {};
@@ -78,6 +79,7 @@ Shape shape_of(std::uint64_t seed) {
   const std::uint32_t members[] = {1000, 1000, 2, 1};
   options.batch_members_max = one_of(random, members);
   if (random.below(8) == 0) options.journal_retention = 2s;
+  shape.holds_back = random.below(3) == 0;
   return shape;
 }
 
@@ -131,7 +133,10 @@ class RandomRun final : public Observer {
   RandomRun(std::uint64_t seed, const RunOptionsOfTest& options)
       : shape_(shape_of(seed)),
         world_({.seed = seed}),
-        pair_(world_, shape_.lanes, {.marker_delay_max = shape_.marker_delay, .reader_lag_max = shape_.reader_lag}),
+        pair_(world_, shape_.lanes,
+              {.marker_delay_max = shape_.marker_delay,
+               .reader_lag_max = shape_.reader_lag,
+               .holds_back = shape_.holds_back}),
         scenario_(world_, pair_),
         trace_(options.trace),
         guarantee_(options.guarantee) {

@@ -46,7 +46,11 @@ class FakeTransactionalProducer final : public ports::TransactionalProducer {
     {
       const auto lock = state_->guard();
       if (auto ours = check(true); !ours) return ours;
-      offset = state_->append(records, id_);
+      if (may_hold_back_ && state_->options_.holds_back) {
+        if (auto held = hold(records); !held) return held;
+      } else {
+        offset = state_->append(records, id_);
+      }
     }
     if (!offset) return failure(offset);
     deliveries_.delivered(token, offset);
@@ -55,14 +59,28 @@ class FakeTransactionalProducer final : public ports::TransactionalProducer {
   ports::EndReport end(ports::Ending ending, ports::Deadline) override {
     const auto lock = state_->guard();
     if (auto ours = check(true); !ours) return {false, ours.error()};
+    if (ending == ports::Ending::commit && !held_.empty()) {
+      if (auto appended = state_->append(held_, id_); !appended) return {false, appended.error()};
+    }
+    held_.clear();
     state_->end_transaction(id_, ending);
     return {true, {}};
   }
+  void hold_back() override { may_hold_back_ = true; }
   std::chrono::milliseconds rest_after_end() const override {
     return std::chrono::ceil<std::chrono::milliseconds>(state_->options_.marker_delay_max);
   }
 
  private:
+  [[nodiscard]] Result<void> hold(std::span<const ports::RecordView> records) {
+    const auto places = state_->place(records);
+    if (!places) return failure(places);
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      held_.push_back(stored(records[i]));
+      held_.back().partition = (*places)[i].second;
+    }
+    return {};
+  }
   [[nodiscard]] Result<void> check(bool open) const {
     if (epoch_ == 0) return misused("before it was initialised");
     const auto& producer = state_->producers_.at(id_);
@@ -81,6 +99,8 @@ class FakeTransactionalProducer final : public ports::TransactionalProducer {
   std::chrono::milliseconds timeout_;
   ports::Deliveries& deliveries_;
   std::uint64_t epoch_ = 0;
+  bool may_hold_back_ = false;
+  std::vector<ports::StoredRecord> held_;
 };
 
 class FakeProducer final : public ports::Producer {

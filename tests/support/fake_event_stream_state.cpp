@@ -15,6 +15,8 @@ std::size_t bytes_of(const ports::RecordView& record) {
   return bytes;
 }
 
+}  // namespace
+
 ports::StoredRecord stored(const ports::RecordView& record) {
   ports::StoredRecord copy;
   copy.topic = std::string(record.topic);
@@ -26,8 +28,6 @@ ports::StoredRecord stored(const ports::RecordView& record) {
   copy.timestamp_ms = record.timestamp_ms;
   return copy;
 }
-
-}  // namespace
 
 Error fake_stream_error(ErrorCode code, std::string message) {
   return {.code = code,
@@ -184,6 +184,23 @@ Result<std::int64_t> FakeEventStreamState::append(std::span<const ports::RecordV
   }
   changed_->notify_all();
   return first_offset;
+}
+
+Result<std::int64_t> FakeEventStreamState::append(const std::vector<ports::StoredRecord>& records,
+                                                  const std::string& transactional_id) {
+  std::vector<std::vector<ports::HeaderView>> headers;
+  std::vector<ports::RecordView> views;
+  for (const ports::StoredRecord& record : records) {
+    auto& of_record = headers.emplace_back();
+    for (const Header& header : record.headers) of_record.push_back({header.name, header.value});
+    views.push_back({.topic = record.topic,
+                     .partition = record.partition,
+                     .key = record.key,
+                     .value = record.value,
+                     .headers = of_record,
+                     .timestamp_ms = record.timestamp_ms});
+  }
+  return append(views, transactional_id);
 }
 
 void FakeEventStreamState::end_transaction(const std::string& transactional_id, ports::Ending ending) {

@@ -36,6 +36,8 @@ struct FakeStreamOptions {
   // A reader sees what was appended before some moment, which lies up to that much behind; each reader has a span of its
   // own.
   std::chrono::nanoseconds reader_lag_max{0};
+  // A producer that may hold records back does so.
+  bool holds_back = false;
 };
 
 class FakeEventStreamState {
@@ -115,6 +117,9 @@ class FakeEventStreamState {
   // Checks all the records, then appends them; the offset of the first.
   [[nodiscard]] Result<std::int64_t> append(std::span<const ports::RecordView> records,
                                             const std::string& transactional_id);
+  // Those that a producer held back, as one call.
+  [[nodiscard]] Result<std::int64_t> append(const std::vector<ports::StoredRecord>& records,
+                                            const std::string& transactional_id);
   [[nodiscard]] Result<std::vector<PartitionName>> place(std::span<const ports::RecordView> records);
   void end_transaction(const std::string& transactional_id, ports::Ending ending);
   void hear_of_commit(const std::string& transactional_id, const ProducerState& producer);
@@ -138,6 +143,7 @@ class FakeEventStreamState {
   std::map<std::string, std::map<std::string, ports::Deadline>> groups_;  // members, and until when they live
 };
 
+[[nodiscard]] ports::StoredRecord stored(const ports::RecordView& record);  // without its place
 [[nodiscard]] Error fake_stream_error(ErrorCode code, std::string message);
 
 }  // namespace write_aside::support

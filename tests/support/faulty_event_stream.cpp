@@ -179,6 +179,10 @@ class FaultyTransactionalProducer final : public ports::TransactionalProducer {
         [&](ports::TransactionalProducer& inner) { return inner.end(ending, deadline); },
         [ending](ports::TransactionalProducer& inner) { (void)inner.end(ending, Deadline::max()); });
   }
+  void hold_back() override {  // a word to the client, not to the stream: nothing can happen to it
+    const Use<ports::TransactionalProducer> use(connection_);
+    if (use.get() != nullptr) use.get()->hold_back();
+  }
   std::chrono::milliseconds rest_after_end() const override { return rest_; }
 
  private:

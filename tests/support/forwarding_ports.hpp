@@ -126,6 +126,7 @@ class ForwardingTransactionalProducer : public ports::TransactionalProducer {
   ports::EndReport end(ports::Ending ending, ports::Deadline deadline) override {
     return inner_->end(ending, deadline);
   }
+  void hold_back() override { inner_->hold_back(); }
   std::chrono::milliseconds rest_after_end() const override { return inner_->rest_after_end(); }
 
  private:

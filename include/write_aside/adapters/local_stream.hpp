@@ -9,6 +9,9 @@
 // record of an open transaction is not yet, and needs not be: a power cut aborts the transaction. After a failure
 // nothing of the call is there, except that an end whose sync failed may or may not have taken effect (`unknown`).
 //
+// A producer that may hold records back (TransactionalProducer::hold_back) keeps up to 4 MiB of them in memory, and
+// writes them at the end.
+//
 // What differs from Kafka: an acknowledgement comes from within `produce`. A compacted topic is compacted at the end
 // of each transaction, and keeps the newest record of a key for ever, also a tombstone. Nothing else is ever deleted.
 // A timed-out transaction is aborted by whoever initialises a producer, or reads up to it.

@@ -99,6 +99,11 @@ class TransactionalProducer {
   [[nodiscard]] virtual Result<void> produce(std::span<const RecordView> records, std::uint64_t token) = 0;
   // A committed transaction may become visible to readers a moment after this returns.
   [[nodiscard]] virtual EndReport end(Ending ending, Deadline deadline) = 0;
+  // From now on the caller can produce again, elsewhere if need be, whatever is acknowledged and not committed. So the
+  // stream may keep the records to itself until their transaction is committed. An acknowledgement then says that they
+  // were accepted of an instance that nobody has fenced, not that they are stored; its offset may be below theirs; no
+  // reader, not even a read_uncommitted one, sees them; that there is no space for them may show at the end alone.
+  virtual void hold_back() {}
   // How long the stream takes to be ready for this producer's next transaction after a clean end. One that is begun
   // earlier is slow, not wrong; who has the choice takes another producer.
   [[nodiscard]] virtual std::chrono::milliseconds rest_after_end() const { return {}; }

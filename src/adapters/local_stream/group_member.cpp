@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "adapters/local_stream/log.hpp"
+#include "adapters/local_stream/planned_records.hpp"
 #include "write_aside/ports/runtime.hpp"
 
 namespace write_aside::local_stream {

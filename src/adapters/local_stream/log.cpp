@@ -4,13 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <utility>
 
 #include "adapters/local_stream/record_tables.hpp"
 #include "adapters/local_stream/schema.hpp"
 #include "adapters/local_stream/text.hpp"
-#include "core/partition.hpp"
 
 namespace write_aside::local_stream {
 namespace {
@@ -23,12 +21,6 @@ constexpr int compact_records_max = 1'000;
 
 Error refused(ErrorCode code, std::string message) {
   return {.code = code, .side = Side::caller, .effect = Effect::no, .message = std::move(message), .driver = {}};
-}
-
-std::size_t size_of(const ports::RecordView& record) {
-  std::size_t bytes = (record.key ? record.key->size() : 0) + (record.value ? record.value->size() : 0);
-  for (const ports::HeaderView& header : record.headers) bytes += header.name.size() + header.value.size();
-  return bytes;
 }
 
 // As text where it is text, so that a person with sqlite3 can read it.
@@ -52,113 +44,61 @@ Result<void> run(Connection& connection, std::string_view sql, std::string_view 
   return {};
 }
 
-}  // namespace
-
-std::int64_t wall_clock_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
-
-Result<void> Appender::check(std::span<const ports::RecordView> records) const {
-  for (const ports::RecordView& record : records) {
-    const std::size_t bytes = size_of(record);
-    if (bytes <= store_.options().record_bytes_max) continue;
-    return failure(refused(ErrorCode::event_too_large, "a record for topic '" + std::string(record.topic) + "' of " +
-                                                           store_.name() + " has " + std::to_string(bytes) +
-                                                           " bytes, the limit is " +
-                                                           std::to_string(store_.options().record_bytes_max) +
-                                                           "; make it smaller, or raise record_bytes_max"));
-  }
-  return {};
-}
-
-Result<void> Appender::choose_topic(Writing& writing, std::string_view name) {
-  if (topic_ != nullptr && topic_->info.name == name) return {};
-  auto found = store_.topic(writing.connection(), std::string(name));
-  if (!found) return failure(std::move(found));
-  if (*found == nullptr) return failure(store_.unknown_topic(name));
-  topic_ = std::move(*found);
-  return {};
-}
-
-Result<std::int32_t> Appender::choose_partition(const ports::RecordView& record) {
-  const std::int32_t partitions = topic_->info.partitions;
-  if (topic_->info.compacted && !record.key) {
-    return failure(refused(ErrorCode::invalid_argument, "topic '" + topic_->info.name + "' of " + store_.name() +
-                                                            " is compacted: give the record a key"));
-  }
-  if (!record.partition) {
-    if (record.key) return core::partition_of(*record.key, partitions);
-    return static_cast<std::int32_t>(turn_ % static_cast<std::uint32_t>(partitions));
-  }
-  if (*record.partition >= 0 && *record.partition < partitions) return *record.partition;
-  return failure(refused(ErrorCode::invalid_argument, "topic '" + topic_->info.name + "' of " + store_.name() +
-                                                          " has no partition " + std::to_string(*record.partition) +
-                                                          "; it has " + std::to_string(partitions)));
-}
-
-Result<Appender::Target*> Appender::target(Writing& writing, std::int64_t ref) {
-  if (last_target_ < targets_.size() && targets_[last_target_].ref == ref) return &targets_[last_target_];
-  const auto known = std::find_if(targets_.begin(), targets_.end(), [ref](const Target& t) { return t.ref == ref; });
-  last_target_ = static_cast<std::size_t>(known - targets_.begin());
-  if (known != targets_.end()) return &*known;
-  auto read = writing.connection().prepare("SELECT next_offset FROM partition WHERE ref = ?", "produce");
+// The place in `targets` of the record's partition, which is most often that of the record before.
+Result<std::size_t> target_of(Connection& connection, const PlannedRecords::Record& record,
+                              std::vector<Target>& targets, std::size_t before) {
+  if (before < targets.size() && targets[before].ref == record.ref) return before;
+  const auto known =
+      std::find_if(targets.begin(), targets.end(), [&record](const Target& t) { return t.ref == record.ref; });
+  const auto index = static_cast<std::size_t>(known - targets.begin());
+  if (known != targets.end()) return index;
+  auto read = connection.prepare("SELECT next_offset FROM partition WHERE ref = ?", "produce");
   if (!read) return failure(std::move(read));
-  auto row = read->bind_all(ref).step();
+  auto row = read->bind_all(record.ref).step();
   if (!row) return failure(std::move(row));
   const std::int64_t next = *row ? read->integer(0) : -1;
-  if (!is_offset(next)) return failure(damaged(store_.name(), "the next offset of a partition is none"));
-  return &targets_.emplace_back(Target{ref, topic_->info.compacted, next, next});
+  if (!is_offset(next)) return failure(damaged(connection.name(), "the next offset of a partition is none"));
+  targets.push_back({record.ref, record.compacted, next, next});
+  return index;
 }
 
-Result<std::int64_t> Appender::append(Writing& writing, std::span<const ports::RecordView> records,
-                                      std::optional<std::int64_t> producer) {
-  targets_.clear();
+}  // namespace
+
+Result<Appended> append(Writing& writing, const PlannedRecords& records, std::optional<std::int64_t> producer,
+                        std::size_t asked_for) {
+  Connection& connection = writing.connection();
+  Appended appended;
+  std::size_t last = 0;  // the target of the record before
   std::array<std::optional<Statement>, record_tables> inserts;
-  std::int64_t first_offset = 0;
-  for (const ports::RecordView& record : records) {
-    if (auto chosen = choose_topic(writing, record.topic); !chosen) return failure(std::move(chosen));
-    auto partition = choose_partition(record);
-    if (!partition) return failure(std::move(partition));
-    auto found = target(writing, topic_->refs[static_cast<std::size_t>(*partition)]);
+  for (std::size_t index = 0; index < records.size(); ++index) {
+    const PlannedRecords::Record record = records[index];
+    auto found = target_of(connection, record, appended.targets, last);
     if (!found) return failure(std::move(found));
-    Target& at = **found;
+    Target& at = appended.targets[last = *found];
     if (at.next_offset >= offset_max) {
-      return failure(refused(ErrorCode::storage_full, "topic '" + topic_->info.name + "' of " + store_.name() +
-                                                          " has used all offsets; use another topic"));
-    }
-    headers_.clear();
-    if (!append_headers(headers_, record.headers)) {
-      return failure(refused(ErrorCode::invalid_argument, "a record for topic '" + topic_->info.name + "' of " +
-                                                              store_.name() + " has a header whose name is not UTF-8"));
+      return failure(refused(ErrorCode::storage_full,
+                             "a partition of " + connection.name() + " has used all offsets; use another topic"));
     }
     std::optional<Statement>& insert = inserts[static_cast<std::size_t>(at.ref % record_tables)];
     if (!insert) {
-      auto prepared = writing.connection().prepare(record_statements(at.ref).insert, "produce");
+      auto prepared = connection.prepare(record_statements(at.ref).insert, "produce");
       if (!prepared) return failure(std::move(prepared));
       insert.emplace(*std::move(prepared));
     }
-    insert->bind_all(position_of(at.ref, at.next_offset), producer,
-                     record.timestamp_ms != 0 ? record.timestamp_ms : wall_clock_ms(), std::string_view(headers_));
+    insert->bind_all(position_of(at.ref, at.next_offset), producer, record.timestamp_ms, record.headers);
     bind_bytes(*insert, 5, record.key);
     bind_bytes(*insert, 6, record.value);
     if (auto stepped = insert->step(); !stepped) return failure(std::move(stepped));
     insert->reset();
-    if (&record == records.data()) first_offset = at.next_offset;
+    if (index == asked_for) appended.offset = at.next_offset;
     ++at.next_offset;
   }
-  ++turn_;
-  if (auto written = write_next_offsets(writing); !written) return failure(std::move(written));
-  return first_offset;
-}
-
-Result<void> Appender::write_next_offsets(Writing& writing) {
-  for (const Target& target : targets_) {
-    auto updated = run(writing.connection(), "UPDATE partition SET next_offset = ? WHERE ref = ?", "produce",
-                       target.next_offset, target.ref);
-    if (!updated) return updated;
+  for (const Target& target : appended.targets) {
+    auto updated = run(connection, "UPDATE partition SET next_offset = ? WHERE ref = ?", "produce", target.next_offset,
+                       target.ref);
+    if (!updated) return failure(std::move(updated));
   }
-  return {};
+  return appended;
 }
 
 Result<void> discard_transaction(Writing& writing, std::int64_t producer) {

@@ -113,11 +113,21 @@ Result<Writing> Store::write(Durability durability, std::string_view what, ports
   return writing;
 }
 
+TopicPointer Store::known_topic(const std::string& name) {
+  const std::lock_guard lock(topics_mutex_);
+  const auto known = topics_.find(name);
+  return known == topics_.end() ? nullptr : known->second;
+}
+
+Result<TopicPointer> Store::topic(const std::string& name) {
+  if (TopicPointer known = known_topic(name)) return known;
+  auto writing = write(Durability::staged, "look up a topic");
+  if (!writing) return failure(std::move(writing));
+  return topic(writing->connection(), name);
+}
+
 Result<TopicPointer> Store::topic(Connection& connection, const std::string& name) {
-  {
-    const std::lock_guard lock(topics_mutex_);
-    if (const auto known = topics_.find(name); known != topics_.end()) return known->second;
-  }
+  if (TopicPointer known = known_topic(name)) return known;
   auto read = connection.prepare(
       "SELECT topic.uid, topic.partitions, topic.compacted, partition.ref, partition.number FROM topic CROSS JOIN "
       "partition "

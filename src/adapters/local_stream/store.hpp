@@ -9,6 +9,7 @@
 // handed out is durable too.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -68,10 +69,16 @@ class Store {
 
   // Null: no such topic. Reads through `connection` what is not known yet.
   [[nodiscard]] Result<TopicPointer> topic(sqlite_handles::Connection& connection, const std::string& name);
+  // The same on the writing connection, if it is not known yet.
+  [[nodiscard]] Result<TopicPointer> topic(const std::string& name);
   // `unknown_topic` instead of null, and the partition's number is checked.
   [[nodiscard]] Result<std::int64_t> ref_of(sqlite_handles::Connection& connection, const std::string& topic,
                                             std::int32_t partition);
   [[nodiscard]] Error unknown_topic(std::string_view topic) const;
+
+  // Whether the last end of a transaction of this process that was held back, or might have been, could not be written.
+  [[nodiscard]] bool end_failed() const { return end_failed_.load(std::memory_order_relaxed); }
+  void note_end(bool written) { end_failed_.store(!written, std::memory_order_relaxed); }
 
   Notice& staged_notice() { return staged_notice_; }    // anything was written
   Notice& visible_notice() { return visible_notice_; }  // something became visible to read_committed
@@ -83,6 +90,7 @@ class Store {
   [[nodiscard]] Result<void> set_durability(Durability durability);
   [[nodiscard]] Result<void> begin(Durability durability, ports::Deadline deadline);
   [[nodiscard]] Result<void> rewrite_log();
+  [[nodiscard]] TopicPointer known_topic(const std::string& name);
   static int on_commit(void* store, struct sqlite3*, const char*, int wal_frames);
 
   std::string path_;
@@ -96,6 +104,7 @@ class Store {
   bool log_is_suspect_ = false;  // a write or sync of it failed
   int wal_frames_ = 0;           // in the WAL at the last commit of the writer
   int checkpoint_at_ = wal_frames_soft;
+  std::atomic<bool> end_failed_ = false;
   std::mutex topics_mutex_;
   std::map<std::string, TopicPointer, std::less<>> topics_;
   Notice staged_notice_;
