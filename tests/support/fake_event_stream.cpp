@@ -274,6 +274,9 @@ Result<std::unique_ptr<ports::Reader>> FakeEventStream::reader(const std::vector
     std::int64_t offset = one.offset;
     if (offset == ports::offset_beginning) offset = 0;
     if (offset == ports::offset_end) offset = (*found)->end(isolation);
+    if (one.exact && offset > (*found)->next_offset) {
+      return failure(fake_stream_error(ErrorCode::gone, "the partition is shorter than that"));
+    }
     positions.insert_or_assign({one.topic, one.partition}, offset);
   }
   return std::make_unique<FakeReader>(state_, runtime_, isolation, std::move(positions), state_->draw_lag());
