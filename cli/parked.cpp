@@ -107,7 +107,10 @@ Result<ExitStatus> run_parked(const Settings& settings, const ParkedOptions& opt
   if (options.action == "list") {
     const auto events = parked_events(**database, *filter, listed_max);
     if (!events) return failure(events);
-    for (const ParkedEvent& parked : *events) fmt::print("{}", options.json ? json_line(parked) : text_line(parked));
+    for (const ParkedEvent& parked : *events) {
+      // Whoever closed the pipe has read enough; main() tells of anything else.
+      if (!print_out(options.json ? json_line(parked) : text_line(parked))) return ExitStatus::committed;
+    }
     if (events->size() == listed_max) fmt::print(stderr, "the first {} of them\n", listed_max);
     return ExitStatus::committed;
   }

@@ -34,6 +34,7 @@ struct Condition {
 
 Result<Rows> run(ports::Database& database, std::string_view statement, const Condition& condition,
                  std::string_view end = {}) {
+  if (auto schema = database.schema(); !schema) return failure(schema);
   auto prefix = database.table_prefix();
   if (!prefix) return failure(prefix);
   auto session = database.session(soon());
