@@ -120,7 +120,7 @@ TEST(EventStatement, LeavesDollarQuotesAlone) {
   expect_untouched("select $tag$ :key without an end");
   EXPECT_EQ(parsed("select $a$ :key $a$, :key").sql, "select $a$ :key $a$, $1");
   EXPECT_EQ(parsed("select 'price in $', :key, '$'").sql, "select 'price in $', $1, '$'");
-  EXPECT_EQ(parsed("select $1$ :key").sql, "select $1$ $1") << "a tag does not begin with a digit";
+  EXPECT_EQ(parsed("select a$b$ :key, c$1 from t", unnumbered).sql, "select a$b$ :key, c$1 from t");
 }
 
 TEST(EventStatement, LeavesCastsSlicesAndOtherColonsAlone) {
@@ -143,6 +143,18 @@ TEST(EventStatement, RefusesNamesThatMeanNothing) {
   EXPECT_TRUE(refusal_of("select :{value.}").starts_with("--sql: ':value.' is no part of an event"));
   EXPECT_TRUE(refusal_of("select :{header.}").starts_with("--sql: ':header.' is no part of an event"));
   EXPECT_TRUE(refusal_of("select :{ key}").starts_with("--sql: ': key' is no part of an event"));
+}
+
+TEST(EventStatement, RefusesPlaceholdersOfTheDatabase) {
+  EXPECT_EQ(refusal_of("insert into t values (:key, ?)"),
+            "--sql: a placeholder '?' gets no value; write a name such as :key, which stands for a part of the event");
+  EXPECT_TRUE(refusal_of("select ?1").starts_with("--sql: a placeholder '?'"));
+  EXPECT_TRUE(refusal_of("select :value.note??").starts_with("--sql: a placeholder '?'"));
+  for (const char* text : {"select $1", "select :key, $2", "$1$ :key"}) {
+    EXPECT_FALSE(EventStatement::parse(text, numbered).has_value()) << text;
+  }
+  EXPECT_EQ(parsed("select a$1, '$1', \"?\", list ? 'x' -- $1").sql, "select a$1, '$1', \"?\", list ? 'x' -- $1");
+  EXPECT_EQ(parsed("select '?', \"?\" -- ?", unnumbered).sql, "select '?', \"?\" -- ?");
 }
 
 TEST(EventStatement, RefusesABraceWithoutItsEnd) {
