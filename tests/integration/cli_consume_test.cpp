@@ -168,10 +168,15 @@ TEST_F(ConsumingByCommand, NamesATopicThatIsNotThere) {
 }
 
 TEST_F(ConsumingByCommand, AsksForInitFirst) {
-  expect_refused(consume(), 2, {"init"});
+  expect_refused(consume(), 4, {"shop.db does not exist", "'write-aside init'"});
+  initialise_consumer();
+  for (const std::string suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path("shop.db" + suffix));
   ASSERT_EQ(query("shop.db", "create table seen (id integer primary key, key text, state text)"), "");
-  expect_refused(consume(), 2, {"init"});
-  expect_refused({"parked", "list", "--name", "totals"}, 2, {"init"});
+  const std::string remedy = "shop.db has no write-aside tables; run 'write-aside init'";
+  expect_refused(consume(), 2, {remedy});
+  expect_refused({"parked", "list", "--name", "totals"}, 2, {remedy});
+  expect_refused({"parked", "retry", "--name", "totals", "--all"}, 2, {remedy});
+  expect_refused({"parked", "drop", "--name", "totals", "--all"}, 2, {remedy});
 }
 
 TEST_F(ConsumingByCommand, RefusesWhatIsMissingOrWrongOnItsCommandLine) {
@@ -185,7 +190,8 @@ TEST_F(ConsumingByCommand, RefusesWhatIsMissingOrWrongOnItsCommandLine) {
   expect_refused({"consume", "--name", "totals", "--sql", "select 1"}, 2, {"TOPIC"});
   expect_refused(consume({"--batch", "0"}), 2, {"--batch"});
   expect_refused(consume({"--on-error", "ignore"}), 2, {"--on-error"});
-  expect_refused(consume({"--name", ""}), 2, {"name"});
+  expect_refused(consume({"--name", ""}), 2, {"a consumer needs a name"});
+  expect_refused(consume({"--sql", "insert into seen values (?, :key, 'x')"}), 2, {"a placeholder '?' gets no value"});
   EXPECT_EQ(query("shop.db", "select count(*) from write_aside_position"), "0");
 }
 
@@ -273,6 +279,43 @@ TEST_F(ConsumingByCommand, StopsWhenTheTopicIsShorterThanItsPosition) {
   expect_consumed();
   ASSERT_EQ(query("shop.db", "update write_aside_position set next_offset = 1000"), "");
   expect_refused(consume_all(), 4, {"is 1000, but", "ends at", "made anew, or lost records", "another name"});
+}
+
+TEST_F(ConsumingByCommand, IdentifiesEventsByTheHeaderItIsTold) {
+  initialise_consumer();
+  const auto with_header = [](int id, const std::string& header) {
+    return fmt::format(R"({{"topic":"orders","key":"a","type":"made","value":{{"id":{},"state":"x"}},"headers":{}}})",
+                       id, header);
+  };
+  publish({with_header(1, R"({"id":"one"})"), with_header(2, R"({"id":"two"})"), with_header(3, R"({"id":"one"})")});
+  const Json done = expect_consumed({"--identity-header", "id"});
+  EXPECT_EQ(done["applied"], 2);
+  EXPECT_EQ(done["duplicates"], 1);
+  EXPECT_EQ(seen("group_concat(id)"), "1,2");
+  publish({with_header(4, R"({"other":"four"})")});
+  expect_refused(consume_all({"--identity-header", "id"}), 1, {"]@3 has no header 'id'", "choose another"});
+}
+
+TEST_F(ConsumingByCommand, DividesTheWorkAmongItsWorkers) {
+  initialise_consumer();
+  publish_numbers(1, 2'000);
+  const Json done = expect_consumed({"--workers", "3", "--instance", "here", "--batch", "20", "--strictly-increasing"});
+  EXPECT_EQ(done["applied"], 2'000);
+  EXPECT_EQ(done["outdated"], 0);
+  EXPECT_EQ(query("shop.db", "select count(distinct owner) from write_aside_position"), "2");
+  expect_nothing_by_halves();
+}
+
+TEST_F(ConsumingByCommand, TakesSeveralTopics) {
+  initialise_consumer();
+  ASSERT_EQ(run({"init", "--topic", "returns:1"}).status, 0);
+  publish({event(1), R"({"topic":"returns","key":"a","type":"made","value":{"id":2,"state":"x"}})"});
+  const Finished done = run({"consume", "orders", "returns", "--name", "totals", "--until-end", "--json", "--sql",
+                             "insert into seen values (:value.id, :topic, :partition)"});
+  EXPECT_EQ(done.status, 0) << done.err;
+  EXPECT_EQ(report(done)["applied"], 2);
+  EXPECT_EQ(seen("group_concat(key)"), "orders,returns");
+  expect_refused({"consume", "orders", "missing", "--name", "totals", "--sql", "select 1"}, 2, {"'missing'"});
 }
 
 TEST_F(ConsumingByCommand, AReportThatCannotBeWrittenIsTold) {

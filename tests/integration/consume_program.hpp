@@ -48,9 +48,13 @@ class ConsumeProgramTest : public ProgramTest {
 
   // The command, without the end that it stops at.
   static Arguments consume(const Arguments& more = {}) {
-    Arguments arguments{"consume", "orders", "--name", "totals", "--session-timeout", "1"};
+    Arguments arguments{"consume", "orders", "--session-timeout", "1"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    if (std::find(more.begin(), more.end(), "--sql") == more.end()) {
+    const auto lacks = [&](const std::string& option) {
+      return std::find(more.begin(), more.end(), option) == more.end();
+    };
+    if (lacks("--name")) arguments.insert(arguments.end(), {"--name", "totals"});
+    if (lacks("--sql")) {
       arguments.insert(arguments.end(), {"--sql", "insert into seen values (:value.id, :key, :value.state)"});
     }
     return arguments;
