@@ -37,7 +37,7 @@ std::optional<std::size_t> index_of(std::string_view step) {
   return index;
 }
 
-// simdjson compares names as they are written; with escapes in the text, a name may be there although it does not find it.
+// simdjson compares names as they are written; one that is written with escapes it does not find.
 simdjson::error_code find_field(json::object& object, std::string_view name, bool with_escapes, json::value& value) {
   auto error = object.find_field_unordered(name).get(value);
   if (error != simdjson::NO_SUCH_FIELD || !with_escapes) return error;

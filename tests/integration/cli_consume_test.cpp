@@ -1,5 +1,5 @@
-// Goal: `consume` applies each event exactly once over kills, signals, refusals and concurrent runs, and says in one line
-// what stops it.
+// Goal: `consume` applies each event exactly once over kills, signals, refusals and concurrent runs, and says in one
+// line what stops it.
 // Method: the real program on SQLite and a local stream; the stores are read, and spoiled, with sqlite3.
 #include "integration/consume_program.hpp"
 

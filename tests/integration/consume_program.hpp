@@ -1,5 +1,5 @@
-// `consume` and `parked` by the real program, on SQLite and a local stream. The table `seen(id, key, state)` holds what was
-// applied; its primary key is the event's own number, so that an event applied twice is refused.
+// `consume` and `parked` by the real program, on SQLite and a local stream. The table `seen(id, key, state)` holds what
+// was applied; its primary key is the event's own number, so that an event applied twice is refused.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
-// Goal: records that the stream removes take their entries in the inbox with them and no others, and none is passed over
-// that was not applied.
+// Goal: records that the stream removes take their entries in the inbox with them and no others, and none is passed
+// over that was not applied.
 // Method: both pairs of stores; records are removed as an operator or retention would.
 #include <librdkafka/rdkafka.h>
 
