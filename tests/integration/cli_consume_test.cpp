@@ -1,6 +1,8 @@
 // Goal: `consume` applies each event exactly once over kills, signals, refusals and concurrent runs, and says in one
 // line what stops it.
 // Method: the real program on SQLite and a local stream; the stores are read, and spoiled, with sqlite3.
+#include <sys/resource.h>
+
 #include "integration/consume_program.hpp"
 
 namespace write_aside::integration {
@@ -160,6 +162,57 @@ TEST_F(ConsumingByCommand, TakesOverFromARunThatWasKilled) {
   kill(second, SIGTERM);
   EXPECT_EQ(finish(second, "second").status, 143);
   expect_nothing_by_halves();
+}
+
+// A disk that has room for part of the work: no file grows beyond a limit.
+class ConsumingOntoAFullDisk : public ConsumingByCommand {
+ protected:
+  static constexpr rlim_t room = 300'000;
+  static constexpr int count = 2'000;
+
+  // Runs the consumer until nothing goes into the database any more.
+  pid_t start_until_full() {
+    std::vector<std::string> events;
+    for (int id = 1; id <= count; ++id) events.push_back(event(id, "a", std::string(500, 'x')));
+    publish(events);
+    rlimit before{};
+    getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit full{room, before.rlim_max};
+    // The child inherits both: a write beyond the limit fails, as on a full disk.
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &full);
+    const pid_t child = start_consume(consume({"--quiet", "--batch", "10", "--until-end"}));
+    setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    EXPECT_TRUE(eventually([&] {
+      std::error_code none_yet;
+      return std::filesystem::file_size(path("shop.db-wal"), none_yet) == room;
+    }));
+    EXPECT_LT(count_seen(), count);
+    return child;
+  }
+};
+
+TEST_F(ConsumingOntoAFullDisk, GoesOnWhenThereIsRoomAgain) {
+  initialise_consumer();
+  const pid_t child = start_until_full();
+  const rlimit none{RLIM_INFINITY, RLIM_INFINITY};
+  ASSERT_EQ(prlimit(child, RLIMIT_FSIZE, &none, nullptr), 0);
+  const Finished done = finish(child);
+  EXPECT_EQ(done.status, 0) << done.err;
+  EXPECT_EQ(count_seen(), count);
+  expect_nothing_by_halves();
+}
+
+TEST_F(ConsumingOntoAFullDisk, EndsWithASignalAllTheSame) {
+  initialise_consumer();
+  const pid_t child = start_until_full();
+  kill(child, SIGTERM);
+  const Finished ended = finish(child);
+  EXPECT_EQ(ended.status, 143) << ended.err;
+  expect_nothing_by_halves();
+  expect_consumed();
+  EXPECT_EQ(count_seen(), count);
 }
 
 TEST_F(ConsumingByCommand, NamesATopicThatIsNotThere) {
