@@ -143,7 +143,8 @@ void add_parked(CLI::App& program, Invocation& invocation) {
   command->footer(R"help(
 parked   it could not be applied; `retry` and `drop` are for these
 waiting  an earlier event of its key is parked; it comes when that one was applied or dropped
-retry    the running consumer tries it within a second, or the next one when it starts
+retry    the running consumer tries it within a second, or the next one when it starts; it can
+         still be dropped
 
 Exit status 1: there is no such event.
 

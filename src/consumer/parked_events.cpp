@@ -83,7 +83,7 @@ Result<std::uint64_t> retry_parked(ports::Database& database, const ParkedFilter
 }
 
 Result<std::uint64_t> drop_parked(ports::Database& database, const ParkedFilter& filter) {
-  const auto rows = run(database, "DELETE FROM @parked", Condition(filter, "parked"));
+  const auto rows = run(database, "DELETE FROM @parked", Condition(filter, {}), " AND state <> 'waiting'");
   if (!rows) return failure(rows);
   return static_cast<std::uint64_t>(rows->changed);
 }

@@ -1,12 +1,32 @@
 // Goal: `consume` applies each event exactly once over kills, signals, refusals and concurrent runs, and says in one
 // line what stops it.
 // Method: the real program on SQLite and a local stream; the stores are read, and spoiled, with sqlite3.
+#include <sqlite3.h>
 #include <sys/resource.h>
 
 #include "integration/consume_program.hpp"
 
 namespace write_aside::integration {
 namespace {
+
+// Holds the write lock of an SQLite database, as a program of others might.
+class Locked {
+ public:
+  explicit Locked(const std::string& file) {
+    sqlite3_open(file.c_str(), &raw_);
+    EXPECT_EQ(sqlite3_exec(raw_, "begin immediate", nullptr, nullptr, nullptr), SQLITE_OK);
+  }
+  ~Locked() { release(); }
+  Locked(const Locked&) = delete;
+  Locked& operator=(const Locked&) = delete;
+  void release() {
+    sqlite3_close(raw_);
+    raw_ = nullptr;
+  }
+
+ private:
+  sqlite3* raw_ = nullptr;
+};
 
 class ConsumingByCommand : public ConsumeProgramTest {
  protected:
@@ -108,6 +128,22 @@ TEST_F(ConsumingByCommand, EndsWithASignalWhileNothingComes) {
   initialise_consumer();
   publish_numbers(1, 3);
   EXPECT_EQ(interrupt(consume({"--quiet", "--workers", "2"}), SIGTERM, 3).status, 143);
+  expect_nothing_by_halves();
+}
+
+TEST_F(ConsumingByCommand, WaitsForADatabaseThatOthersLock) {
+  initialise_consumer();
+  publish_numbers(1, 10);
+  Locked locked(path("shop.db"));
+  const pid_t child = start_consume(consume_all());
+  // It has joined the group, and claims its partitions next.
+  ASSERT_TRUE(eventually(
+      [&] { return query("shop.events", "select count(*) from sqlite_master where name = 'group_member'") == "1"; }));
+  EXPECT_EQ(count_seen(), 0);
+  locked.release();
+  const Finished done = finish(child);
+  EXPECT_EQ(done.status, 0) << done.err;
+  EXPECT_EQ(report(done)["applied"], 10);
   expect_nothing_by_halves();
 }
 

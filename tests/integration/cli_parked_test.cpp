@@ -231,6 +231,38 @@ TEST_F(ParkingByCommand, TakesAKeyThatIsNoText) {
   consume_until(2, {"--on-error", "park", "--sql", "insert into seen values (:value.id, :key_bytes, 'x')"});
 }
 
+TEST_F(ParkingByCommand, NamesAnEventThatIsDamagedSoThatItCanBeDropped) {
+  park_some();
+  const std::string place = list({"--key", "b"}).at(0)["event"];
+  ASSERT_EQ(query("shop.db", "update write_aside_parked set record = x'0102' where cast(record_key as text) = 'b'"),
+            "");
+  const std::string message = "the parked event of " + place + " is damaged; drop it, or restore it from a backup";
+  expect_refused(parked("list"), 4, {message});
+  expect_changed(parked("retry", {"--key", "b"}), 0, "1 to be tried again by the running consumer\n");
+  const Finished stopped = run(consume({"--on-error", "park", "--quiet"}));
+  EXPECT_EQ(stopped.status, 4);
+  expect_line(stopped.err, {message});
+  EXPECT_EQ(list({"--key", "a"}).size(), 2u);
+  expect_changed(parked("drop", {"--event", place}), 0, "1 dropped\n");
+  EXPECT_EQ(list().size(), 2u);
+  expect_consumed({"--on-error", "park"});
+}
+
+TEST_F(ParkingByCommand, StopsWhenTooManyAreParked) {
+  initialise_consumer();
+  publish({event(1, "a")});
+  expect_consumed({"--on-error", "park"});
+  ASSERT_EQ(query("shop.db",
+                  "insert into write_aside_parked select 'totals', 'orders', value % 2, value, 'parked', 1, 'x', null, "
+                  "x'00' from generate_series(1000, 20999)"),
+            "");
+  publish({event(2, "a"), event(3, "a", "bad"), event(4, "a")});
+  const Finished stopped = expect_refused(consume_all({"--on-error", "park"}), 3,
+                                          {"]@2 could not be applied: 10000 events of orders[",
+                                           "] are parked, and no more may be", "'write-aside parked'"});
+  EXPECT_EQ(report(stopped)["applied"], 1);
+}
+
 // Letters that a terminal would obey.
 bool commands_terminal(const std::string& text) {
   return text.find_first_of("\x1b\x07\x08\r\x7f") != std::string::npos || text.find("\xC2\x9B") != std::string::npos;
