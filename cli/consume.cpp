@@ -169,7 +169,10 @@ Result<ExitStatus> run_consume(const Settings& settings, const ConsumeOptions& o
     auto next_report = begin + 5s;
     while (workers.running()) {
       interruption::wait_for(50ms);
-      if (interruption::requested()) workers.stop();
+      if (interruption::requested()) {
+        workers.stop();
+        std::this_thread::sleep_for(10ms);  // nothing interrupts the waiting any more
+      }
       if (options.quiet || Clock::now() < next_report) continue;
       next_report += 5s;
       const ConsumerProgress now = workers.progress();

@@ -107,7 +107,10 @@ Result<ExitStatus> run_parked(const Settings& settings, const ParkedOptions& opt
   if (options.action == "list") {
     const auto events = parked_events(**database, *filter, listed_max);
     if (!events) return failure(events);
-    for (const ParkedEvent& parked : *events) fmt::print("{}", options.json ? json_line(parked) : text_line(parked));
+    for (const ParkedEvent& parked : *events) {
+      // Whoever closed the pipe has read enough; main() tells of anything else.
+      if (!print_out(options.json ? json_line(parked) : text_line(parked))) return ExitStatus::committed;
+    }
     if (events->size() == listed_max) fmt::print(stderr, "the first {} of them\n", listed_max);
     return ExitStatus::committed;
   }
@@ -140,7 +143,8 @@ void add_parked(CLI::App& program, Invocation& invocation) {
   command->footer(R"help(
 parked   it could not be applied; `retry` and `drop` are for these
 waiting  an earlier event of its key is parked; it comes when that one was applied or dropped
-retry    the running consumer tries it within a second, or the next one when it starts
+retry    the running consumer tries it within a second, or the next one when it starts; it can
+         still be dropped
 
 Exit status 1: there is no such event.
 

@@ -37,6 +37,19 @@ std::optional<std::size_t> index_of(std::string_view step) {
   return index;
 }
 
+// simdjson compares names as they are written; one that is written with escapes it does not find.
+simdjson::error_code find_field(json::object& object, std::string_view name, bool with_escapes, json::value& value) {
+  auto error = object.find_field_unordered(name).get(value);
+  if (error != simdjson::NO_SUCH_FIELD || !with_escapes) return error;
+  if (error = object.reset().error(); error != simdjson::SUCCESS) return error;
+  for (auto field : object) {
+    std::string_view unescaped;
+    if (error = field.unescaped_key().get(unescaped); error != simdjson::SUCCESS) return error;
+    if (unescaped == name) return field.value().get(value);
+  }
+  return simdjson::NO_SUCH_FIELD;
+}
+
 }  // namespace
 
 Result<void> EventBinder::bind(const EventStatement& statement, const ReceivedEvent& event,
@@ -71,12 +84,18 @@ Result<Parameter> EventBinder::value_of(const EventPart& part, const ReceivedEve
     case Kind::id:
       return Parameter(event.id);
     case Kind::header:
-      if (const auto header = event.header(part.name)) return Parameter(*header);
-      return missing(part, "header");
+      return header_of(part, event);
     case Kind::field:
       break;
   }
   return field_of(part, event);
+}
+
+Result<Parameter> EventBinder::header_of(const EventPart& part, const ReceivedEvent& event) {
+  const auto header = event.header(part.name);
+  if (!header) return missing(part, "header");
+  if (simdjson::validate_utf8(*header)) return Parameter(*header);
+  return failure(refused(fmt::format("its header '{}' is not UTF-8 text", part.name)));
 }
 
 Result<Parameter> EventBinder::unreadable(const EventPart& part) {
@@ -101,7 +120,8 @@ Result<Parameter> EventBinder::field_of(const EventPart& part, const ReceivedEve
   auto object = json_.reopen();
   if (!object) return unreadable(part);
   json::value value;
-  simdjson::error_code error = object->find_field_unordered(part.path.front()).get(value);
+  const bool with_escapes = event.value->find('\\') != std::string::npos;
+  simdjson::error_code error = find_field(*object, part.path.front(), with_escapes, value);
   for (std::size_t step = 1; step < part.path.size() && error == simdjson::SUCCESS; ++step) {
     const std::string& name = part.path[step];
     json::array array;
@@ -109,7 +129,7 @@ Result<Parameter> EventBinder::field_of(const EventPart& part, const ReceivedEve
     if (const auto index = index_of(name); index && value.get_array().get(array) == simdjson::SUCCESS) {
       error = array.at(*index).get(value);
     } else if (value.get_object().get(inner) == simdjson::SUCCESS) {
-      error = inner.find_field_unordered(name).get(value);
+      error = find_field(inner, name, with_escapes, value);
     } else {
       error = simdjson::NO_SUCH_FIELD;
     }

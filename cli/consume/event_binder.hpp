@@ -23,6 +23,7 @@ class EventBinder {
 
  private:
   [[nodiscard]] Result<Parameter> value_of(const EventPart& part, const ReceivedEvent& event);
+  [[nodiscard]] static Result<Parameter> header_of(const EventPart& part, const ReceivedEvent& event);
   [[nodiscard]] Result<Parameter> field_of(const EventPart& part, const ReceivedEvent& event);
   [[nodiscard]] Result<Parameter> unreadable(const EventPart& part);
   [[nodiscard]] Result<void> open(const ReceivedEvent& event);

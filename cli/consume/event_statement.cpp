@@ -49,6 +49,13 @@ std::size_t end_of_quoted(std::string_view sql, std::size_t at) {
   return after(sql.substr(at, end + 1 - at), end + 1);
 }
 
+// The database's own way of writing parameters. Nothing is given for one, or what a name has already.
+bool begins_placeholder(std::string_view sql, std::size_t at, const Dialect& dialect) {
+  if (!dialect.numbered_placeholders) return sql[at] == '?';
+  const bool digit = at + 1 < sql.size() && std::isdigit(static_cast<unsigned char>(sql[at + 1])) != 0;
+  return sql[at] == '$' && digit && (at == 0 || !is_word(sql[at - 1]));
+}
+
 // The name behind a colon, without braces; `at` moves behind it.
 Result<std::string_view> take_name(std::string_view sql, std::size_t& at) {
   if (sql[at] == '{') {
@@ -98,6 +105,11 @@ Result<EventStatement> EventStatement::parse(std::string_view text, const Dialec
       statement.sql += text.substr(at, end - at);
       at = end;
       continue;
+    }
+    if (begins_placeholder(text, at, dialect)) {
+      return failure(usage_error(fmt::format(
+          "--sql: a placeholder '{}' gets no value; write a name such as :key, which stands for a part of the event",
+          text.substr(at, dialect.numbered_placeholders ? 2 : 1))));
     }
     const bool cast = text.substr(at).starts_with("::");
     if (cast || text[at] != ':' || at + 1 == text.size() || !begins_name(text[at + 1])) {

@@ -133,7 +133,8 @@ struct ParkedFilter {
                                                              std::size_t count_max);
 // How many it concerned. The consumer tries them when it next looks, within about a second; they need not wait for it to run.
 [[nodiscard]] Result<std::uint64_t> retry_parked(ports::Database& database, const ParkedFilter& filter);
-// Gives up parked events for good; how many it were. Events that wait stay, and come next.
+// Gives up parked events for good, also those that are to be tried again; how many it were. Events that wait stay, and
+// come next.
 [[nodiscard]] Result<std::uint64_t> drop_parked(ports::Database& database, const ParkedFilter& filter);
 
 namespace consumer {

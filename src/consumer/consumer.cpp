@@ -23,6 +23,7 @@ Result<void> check(const ConsumerOptions& options) {
 
 Result<std::unique_ptr<Consumer>> Consumer::open(Coordinator& coordinator, ConsumerOptions options) {
   if (auto checked = check(options); !checked) return failure(checked);
+  if (auto schema = coordinator.database()->schema(); !schema) return failure(schema);
   for (const std::string& topic : options.topics) {
     const auto info = coordinator.stream()->topic(topic);
     if (!info) return failure(info);

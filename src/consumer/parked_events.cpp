@@ -34,6 +34,7 @@ struct Condition {
 
 Result<Rows> run(ports::Database& database, std::string_view statement, const Condition& condition,
                  std::string_view end = {}) {
+  if (auto schema = database.schema(); !schema) return failure(schema);
   auto prefix = database.table_prefix();
   if (!prefix) return failure(prefix);
   auto session = database.session(soon());
@@ -82,7 +83,7 @@ Result<std::uint64_t> retry_parked(ports::Database& database, const ParkedFilter
 }
 
 Result<std::uint64_t> drop_parked(ports::Database& database, const ParkedFilter& filter) {
-  const auto rows = run(database, "DELETE FROM @parked", Condition(filter, "parked"));
+  const auto rows = run(database, "DELETE FROM @parked", Condition(filter, {}), " AND state <> 'waiting'");
   if (!rows) return failure(rows);
   return static_cast<std::uint64_t>(rows->changed);
 }

@@ -22,8 +22,7 @@ std::string encode_parked(const ReceivedEvent& event) {
 Result<ReceivedEvent> decode_parked(std::string_view record, const ports::TopicPartition& partition,
                                     std::int64_t offset) {
   auto publication = core::decode_publication(record);
-  if (!publication) return failure(publication);
-  if (publication->events.size() != 1) {
+  if (!publication || publication->events.size() != 1) {
     return failure(Error{.code = ErrorCode::corrupt,
                          .side = Side::database,
                          .effect = Effect::no,

@@ -49,7 +49,7 @@ std::string hash_of(std::string_view bytes) {
 std::string as_column(std::string_view bytes) {
   const bool plain = std::all_of(bytes.begin(), bytes.end(), [](char c) { return c >= ' ' && c <= '~'; });
   const bool is_short = bytes.size() <= identity_bytes_max;
-  if (plain && is_short) return std::string(bytes);
+  if (plain && is_short && !bytes.starts_with('\\')) return std::string(bytes);
   if (is_short) return "\\x" + to_hex(bytes);
   const std::string_view begin = bytes.substr(0, identity_bytes_kept);
   return "\\#" + hash_of(bytes) + ' ' + (plain ? std::string(begin) : to_hex(begin));

@@ -86,10 +86,10 @@ class ServersTest : public ProgramTest {
   std::string database_;
   std::string stream_;
   std::string topic_ = random_name("orders-");
+  bool numbered_ = false;
 
  private:
   std::string name_;
-  bool numbered_ = false;
 };
 
 // --- every command
@@ -163,10 +163,103 @@ TEST_P(MixedPairs, ARefusedRowLeavesNeitherRowNorEvent) {
   EXPECT_EQ(std::count(tailed.out.begin(), tailed.out.end(), '\n'), 2) << tailed.out;
 }
 
-INSTANTIATE_TEST_SUITE_P(Program, MixedPairs,
-                         testing::Values(Pair{"PostgresqlAndKafka", true, true}, Pair{"SqliteAndKafka", false, true},
-                                         Pair{"PostgresqlAndLocalStream", true, false}),
-                         [](const auto& pair) { return std::string(pair.param.name); });
+class MixedPairsConsumed : public MixedPairs {
+ protected:
+  void SetUp() override {
+    MixedPairs::SetUp();
+    ASSERT_EQ(sql("create table seen (id bigint not null primary key check (id <> 13), key text, ok boolean, "
+                  "price double precision, doc text, note text, at bigint)"),
+              "");
+  }
+  void publish(int first, int last) {
+    std::string lines;
+    for (int id = first; id <= last; ++id) {
+      const std::string text = std::to_string(id);
+      lines += R"({"events":[{"topic":")" + topic_ + R"(","key":"k)" + std::to_string(id % 10) +
+               R"(","type":"made","value":{"id":)" + text + R"(,"ok":true,"price":)" + text +
+               R"(.5,"doc":{"list":[1,"it's"]},"note":null}}]})" + "\n";
+    }
+    const Finished applied =
+        on_stores({"apply", "--source", "s" + std::to_string(first), "--wait", "visible", "--batch", "50"}, lines);
+    ASSERT_EQ(applied.status, 0) << applied.err;
+  }
+  [[nodiscard]] Arguments consume(const Arguments& more) const {
+    Arguments arguments{"consume",
+                        topic_,
+                        "--name",
+                        topic_,
+                        "--session-timeout",
+                        "6",
+                        "--sql",
+                        "insert into seen values (:value.id, :key, :value.ok, :value.price, :value.doc, :value.note, "
+                        ":timestamp_ms)"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    arguments.insert(arguments.end(), {"--database", database_, "--stream", stream_});
+    return arguments;
+  }
+  [[nodiscard]] Finished parked(const std::string& action, const Arguments& more) {
+    Arguments arguments{"parked", action, "--name", topic_};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return on_stores(arguments);
+  }
+};
+
+TEST_P(MixedPairsConsumed, EachEventIsAppliedOnceWithItsValues) {
+  publish(1, 10);
+  const Finished consumed = run(consume({"--until-end", "--json", "--workers", "2"}));
+  ASSERT_EQ(consumed.status, 0) << consumed.err;
+  EXPECT_NE(consumed.out.find(R"("applied":10,"duplicates":0,)"), std::string::npos) << consumed.out;
+  EXPECT_EQ(sql("select count(*) from seen where ok and price = id + 0.5 and note is null and at > 1600000000000"),
+            "10");
+  EXPECT_EQ(sql("select distinct doc from seen"), R"({"list":[1,"it's"]})");
+  publish(11, 12);
+  EXPECT_NE(run(consume({"--until-end", "--json"})).out.find(R"("applied":2,"duplicates":0,)"), std::string::npos);
+}
+
+TEST_P(MixedPairsConsumed, ARefusedEventIsParkedAndComesWhenItIsMended) {
+  publish(13, 23);  // 23 is of the same key as 13
+  const Finished stopped = run(consume({"--until-end", "--quiet"}));
+  expect_refused(stopped, 1, "could not be applied: ");
+  EXPECT_NE(stopped.err.find(topic_ + "["), std::string::npos) << stopped.err;
+  const Finished consumed = run(consume({"--until-end", "--json", "--on-error", "park"}));
+  ASSERT_EQ(consumed.status, 0) << consumed.err;
+  EXPECT_NE(consumed.out.find(R"("parked":2,)"), std::string::npos) << consumed.out;
+  EXPECT_EQ(sql("select count(*) from seen"), "9");
+  const Finished listed = parked("list", {});
+  EXPECT_EQ(std::count(listed.out.begin(), listed.out.end(), '\n'), 2) << listed.out << listed.err;
+  EXPECT_NE(listed.out.find("  parked  key k3  "), std::string::npos) << listed.out;
+  EXPECT_NE(listed.out.find("  waiting  key k3  "), std::string::npos) << listed.out;
+  const Finished retried = parked("retry", {"--key", "k3"});
+  EXPECT_EQ(retried.out, "1 to be tried again by the running consumer\n") << retried.err;
+  const pid_t child = start(consume({"--on-error", "park"}), STDIN_FILENO, "again");
+  EXPECT_TRUE(eventually([&] { return parked("list", {}).out.find("  retry  ") == std::string::npos; }));
+  const Finished dropped = parked("drop", {"--all"});
+  EXPECT_EQ(dropped.out, "1 dropped\n") << dropped.err;
+  EXPECT_TRUE(eventually([&] { return sql("select count(*) from seen where id = 23") == "1"; }));
+  kill(child, SIGTERM);
+  EXPECT_EQ(finish(child, "again").status, 143);
+  EXPECT_EQ(parked("list", {}).out, "");
+}
+
+TEST_P(MixedPairsConsumed, AKilledRunLeavesNothingByHalves) {
+  publish(14, 1'513);
+  const pid_t child = start(consume({"--batch", "2"}), STDIN_FILENO, "killed");
+  EXPECT_TRUE(eventually([&] { return sql("select count(*) > 20 from seen") == (numbered_ ? "t" : "1"); }))
+      << read_file("killed.err");
+  kill(child, SIGKILL);
+  EXPECT_EQ(finish(child, "killed").status, 128 + SIGKILL);
+  const Finished rest = run(consume({"--until-end", "--json"}));
+  ASSERT_EQ(rest.status, 0) << rest.err;
+  EXPECT_EQ(sql("select count(*), sum(id) from seen"), "1500|1145250");
+  EXPECT_EQ(rest.out.find(R"("applied":1500,)"), std::string::npos) << rest.out;
+}
+
+constexpr std::array mixed_pairs{Pair{"PostgresqlAndKafka", true, true}, Pair{"SqliteAndKafka", false, true},
+                                 Pair{"PostgresqlAndLocalStream", true, false}};
+std::string name_of_pair(const testing::TestParamInfo<Pair>& pair) { return pair.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(Program, MixedPairsConsumed, testing::ValuesIn(mixed_pairs), name_of_pair);
+INSTANTIATE_TEST_SUITE_P(Program, MixedPairs, testing::ValuesIn(mixed_pairs), name_of_pair);
 
 // --- wrong set-ups
 
