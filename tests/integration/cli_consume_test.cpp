@@ -315,6 +315,7 @@ TEST_F(ConsumingByCommand, StopsAtTheEventThatIsRefusedWithAllBeforeItApplied) {
     const Finished stopped =
         expect_refused(consume_all(), 1, {"orders[", "]@2 could not be applied: ", "CHECK constraint"});
     EXPECT_EQ(report(stopped)["applied"], applied);
+    EXPECT_EQ(report(stopped)["lag"], 2);
     EXPECT_EQ(positions_and_entries(), "2 2 2");
   }
   const Arguments mended{"--sql", "insert into seen values (:value.id, :key, 'was ' || :value.state)"};
