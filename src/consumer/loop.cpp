@@ -56,10 +56,16 @@ Result<void> Loop::run(const Consumer::Handler& handler, bool to_end) {
     }
     // After a failure nothing is taken for granted: what is held is claimed again.
     reader_.reset();
-    if (auto endured = patience_.endure(done.error()); !endured) return endured;
+    if (auto endured = patience_.endure(done.error()); endured) continue;
+    if (!is_store_trouble(done.error())) look_at_lag_at_last();
+    return done;
   }
-  if (member_ != nullptr) static_cast<void>(look_at_lag());  // for the last report
+  look_at_lag_at_last();
   return {};
+}
+
+void Loop::look_at_lag_at_last() {
+  if (member_ != nullptr) static_cast<void>(look_at_lag());
 }
 
 void Loop::leave() {

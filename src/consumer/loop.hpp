@@ -37,6 +37,7 @@ class Loop {
   [[nodiscard]] Result<void> pass_over_gaps();
   [[nodiscard]] Result<void> keep_house();
   [[nodiscard]] Result<void> look_at_lag();
+  void look_at_lag_at_last();  // for the report of what is left
   [[nodiscard]] Result<void> prune();
   [[nodiscard]] Result<void> note_ends();
   [[nodiscard]] Result<bool> stands_at_end();

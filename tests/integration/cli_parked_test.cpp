@@ -263,11 +263,6 @@ TEST_F(ParkingByCommand, StopsWhenTooManyAreParked) {
   EXPECT_EQ(report(stopped)["applied"], 1);
 }
 
-// Letters that a terminal would obey.
-bool commands_terminal(const std::string& text) {
-  return text.find_first_of("\x1b\x07\x08\r\x7f") != std::string::npos || text.find("\xC2\x9B") != std::string::npos;
-}
-
 TEST_F(ParkingByCommand, EventsOfOthersDoNotCommandTheTerminal) {
   initialise_consumer();
   publish({R"({"topic":"orders","key":"\u001b[2J\r\nwrite-aside: all is well\u009b2J\u007f","type":"a\u001b[2J",)"

@@ -111,6 +111,11 @@ class ProgramTest : public testing::Test {
            text + "}}]}\n";
   }
 
+  // Does it hold letters that a terminal would obey?
+  static bool commands_terminal(const std::string& text) {
+    return text.find_first_of("\x1b\x07\x08\r\x7f") != std::string::npos || text.find("\xC2\x9B") != std::string::npos;
+  }
+
   // Waits, bounded, until the condition holds.
   template <class Condition>
   static bool eventually(Condition condition) {

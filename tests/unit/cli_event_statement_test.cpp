@@ -1,5 +1,5 @@
-// Goal: in the SQL of `consume` a name stands for a part of the event and for nothing else; what only looks like a name is
-// left as it was.
+// Goal: in the SQL of `consume` a name stands for a part of the event and for nothing else; what only looks like a name
+// is left as it was.
 #include <gtest/gtest.h>
 
 #include "consume/event_statement.hpp"
