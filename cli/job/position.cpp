@@ -3,19 +3,41 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <array>
+
 #include "job/text_fields.hpp"
 
 namespace write_aside::cli {
 
+namespace {
+
+constexpr std::uint64_t factor = 0x9e3779b97f4a7c15;
+constexpr std::size_t step = 8;
+
+// factor^(step - 1), …, factor, 1
+constexpr std::array<std::uint64_t, step> powers = [] {
+  std::array<std::uint64_t, step> result{};
+  std::uint64_t power = 1;
+  for (std::size_t index = step; index-- > 0; power *= factor) result[index] = power;
+  return result;
+}();
+
+}  // namespace
+
+// sum * factor + (byte + 1) for each byte, eight of them at a time: a chain of multiplications, one for each byte, took a
+// tenth of the time of a unit.
 void Mark::pass(std::string_view bytes) {
-  std::uint64_t hash = sum;
-  std::uint64_t lines = 0;
-  for (const char byte : bytes) {
-    hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
-    lines += byte == '\n' ? 1 : 0;
+  std::size_t at = 0;
+  for (; at + step <= bytes.size(); at += step) {
+    std::uint64_t next = sum * (powers[0] * factor);
+    for (std::size_t index = 0; index < step; ++index) {
+      next += powers[index] * (static_cast<unsigned char>(bytes[at + index]) + 1u);
+    }
+    sum = next;
   }
-  sum = hash;
-  line += lines;
+  for (; at < bytes.size(); ++at) sum = sum * factor + static_cast<unsigned char>(bytes[at]) + 1;
+  line += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
   offset += bytes.size();
 }
 

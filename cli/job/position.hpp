@@ -18,7 +18,7 @@ namespace write_aside::cli {
 struct Mark {
   std::uint64_t line = 0;                  // lines that ended before here; the end of the input ends one too
   std::uint64_t offset = 0;                // bytes before here
-  std::uint64_t sum = 0xcbf29ce484222325;  // FNV-1a of those bytes
+  std::uint64_t sum = 0xcbf29ce484222325;  // of those bytes: sum * 0x9e3779b97f4a7c15 + byte + 1 for each
   bool operator==(const Mark&) const = default;
 
   // Moves over these bytes.
