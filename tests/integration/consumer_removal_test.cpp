@@ -160,5 +160,37 @@ TYPED_TEST(Removing, PassesOverNothingThatIsRemovedWhileItRuns) {
   }
 }
 
+// The topics of a local stream are never deleted.
+class Recreating : public Consuming<ServerPair> {
+ protected:
+  void delete_topic(const std::string& topic) {
+    auto client = kafka::Client::open(RD_KAFKA_CONSUMER, support::kafka_properties());
+    ASSERT_TRUE(client.has_value());
+    const std::unique_ptr<rd_kafka_DeleteTopic_t, kafka::GiveBack<rd_kafka_DeleteTopic_destroy>> request(
+        rd_kafka_DeleteTopic_new(topic.c_str()));
+    const kafka::QueueHandle queue(rd_kafka_queue_new((*client)->get()));
+    rd_kafka_DeleteTopic_t* asked = request.get();
+    rd_kafka_DeleteTopics((*client)->get(), &asked, 1, nullptr, queue.get());
+    const kafka::EventHandle event(rd_kafka_queue_poll(queue.get(), 10'000));
+    ASSERT_NE(event, nullptr);
+    ASSERT_EQ(rd_kafka_event_error(event.get()), RD_KAFKA_RESP_ERR_NO_ERROR);
+    await([&] { return !pair_.stream->topic(topic).value(); });
+  }
+};
+
+TEST_F(Recreating, StopsWhenTheTopicWasDeletedAndMadeAnewWithAsManyRecords) {
+  publish_numbers(1, 20);
+  consume_all(options());
+  coordinator_.reset();  // its producers know the topic that goes
+  delete_topic(orders_);
+  ASSERT_TRUE(pair_.stream->create_topic({orders_, 2}, Clock::now() + 10s).value());
+  coordinator_ = Coordinator::open(pair_.database, pair_.stream, {.source = pair_.name("shop")}).value();
+  publish_numbers(101, 160);
+  const Error error = expect_stop(options());
+  EXPECT_EQ(error.code, ErrorCode::gone);
+  EXPECT_NE(error.message.find("made anew"), std::string::npos) << error.message;
+  EXPECT_EQ(count_seen(), 20);
+}
+
 }  // namespace
 }  // namespace write_aside::integration

@@ -214,6 +214,23 @@ TYPED_TEST(Consuming, GoesOnFromTheStoredPositionAfterALostClaim) {
   EXPECT_TRUE(running.stop().has_value());
 }
 
+// As after a restore of the group's offsets, or a reset by its tools.
+TYPED_TEST(Consuming, DoesNotCareWhereTheGroupStands) {
+  this->publish_numbers(1, 30);
+  this->consume_all(this->options());
+  int number = 30;
+  for (const std::int64_t offset : {0, 1'000}) {
+    const std::vector<ports::Position> restored{{this->orders_, 0, offset}, {this->orders_, 1, offset}};
+    this->await([&] { return this->pair_.stream->store_positions(this->options().name, restored).has_value(); });
+    this->publish_numbers(number + 1, number + 10);
+    number += 10;
+    const ConsumerProgress progress = this->consume_all(this->options());
+    EXPECT_EQ(progress.applied, 10u);
+    EXPECT_EQ(progress.duplicates, 0u);
+  }
+  EXPECT_EQ(this->count_seen(), 50);
+}
+
 TYPED_TEST(Consuming, DividesTheWorkAmongMembers) {
   std::map<std::int32_t, int> by_first;
   std::map<std::int32_t, int> by_second;
