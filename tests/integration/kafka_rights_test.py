@@ -100,6 +100,8 @@ class KafkaRights(ProgramCase):
             place = ResourceType.BROKER, "kafka-cluster", ResourcePatternType.LITERAL
         elif resource.startswith("each topic"):
             place = ResourceType.TOPIC, self.topic, ResourcePatternType.LITERAL
+        elif resource.startswith("group"):
+            place = ResourceType.GROUP, self.topic, ResourcePatternType.LITERAL
         else:
             name = re.search("`(.*)`", resource)[1].replace("DATABASE_ID", self.database_id)
             pattern = ResourcePatternType.PREFIXED if "(prefixed)" in resource else ResourcePatternType.LITERAL
@@ -134,6 +136,14 @@ class KafkaRights(ProgramCase):
         for command in ("verify", "units.jsonl", "--topic", self.topic), ("recover",), ("status",), ("resolve",):
             self.must(*command)
 
+        self.assertEqual(self.consume().returncode, 0)
+        self.assertEqual(self.query("select count(*) from taken"), [(60,)])
+
+    def consume(self):
+        self.query("create table if not exists taken (id integer)")
+        return self.run_program("consume", self.topic, "--name", self.topic, "--until-end", "--quiet", "--sql",
+                                "insert into taken values (:key)")
+
     def test_each_that_is_missing_is_named_and_nothing_is_lost(self):
         rights = self.rights_of_a_service()
         order = 0
@@ -151,10 +161,14 @@ class KafkaRights(ProgramCase):
 
     def try_without(self, missing, units, order):
         resource, operation = missing
-        kind = next(kind for kind in ("cluster", "transactional id", "topic") if kind in resource)
+        kind = next(kind for kind in ("cluster", "transactional id", "group", "topic") if kind in resource)
         if resource.startswith("each topic") and operation == "Read":
             self.must("apply", "--quiet", units)
             self.assert_refused(self.run_program("tail", self.topic), 4, "grant Read on the topic", self.topic)
+            return
+        if kind == "group":
+            self.must("apply", "--quiet", units)
+            self.assert_refused(self.consume(), 4, "grant Read on the group", self.topic)
             return
         refused = self.run_program("apply", "--quiet", units)
         name = self.topic if resource.startswith("each") else "" if kind == "cluster" else self.database_id
