@@ -37,9 +37,12 @@ if(TARGET write-aside AND TARGET transform)
   set(pipeline pipeline_loop.py ${program} --transform $<TARGET_FILE:transform> --pair)
   write_aside_add_campaign(FewPipelineKills crash ${pipeline} embedded --faults 15)
   write_aside_add_campaign(PipelineKills crash_slow ${pipeline} embedded --faults 200)
-  write_aside_add_campaign(PipelineKillsOnServers crash_slow ${pipeline} servers --faults 100)
-  write_aside_add_campaign(PipelineBrokerCrashes crash_slow ${pipeline} servers --fault broker --faults 30)
-  write_aside_add_campaign(PipelineDatabaseCrashes crash_slow ${pipeline} servers --fault database --faults 50)
+  write_aside_add_campaign(PipelineKillsOnServers crash_slow ${pipeline} servers --faults 150
+                           --groups 2)
+  write_aside_add_campaign(PipelineBrokerCrashes crash_slow ${pipeline} servers --fault broker --faults 100
+                           --groups 4)
+  write_aside_add_campaign(PipelineDatabaseCrashes crash_slow ${pipeline} servers --fault database --faults 100
+                           --groups 4)
 endif()
 
 # On PostgreSQL and Kafka; see server_loop.py. The servers come from tools/servers; without them a campaign fails.

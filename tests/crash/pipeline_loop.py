@@ -2,6 +2,7 @@
 """Lets faults strike a pipeline of services, and compares the table at its end with the function of its input.
 
   pipeline_loop.py --program PATH --transform PATH --pair embedded|servers [--fault FAULT] [--faults N]
+                   [--groups N]
 
   `apply` -> topic -> transform (two members) -> topic -> `consume` (two members)
 
@@ -16,6 +17,7 @@ Prints one JSON object. On failure the folder is kept, and its path and the seed
 
 import argparse
 import collections
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -332,6 +334,32 @@ class Pipeline:
                 "endings": dict(self.endings)}
 
 
+def run_groups(options, folder):
+    """As many pipelines side by side, each with its share of the faults: most of a fault's time is waiting."""
+    def run_one(number):
+        share = options.faults // options.groups + (number < options.faults % options.groups)
+        words = [sys.executable, __file__, "--program", options.program, "--transform", options.transform, "--pair",
+                 options.pair, "--fault", options.fault, "--faults", str(share), "--seed", f"{options.seed}{number}",
+                 "--seconds-max", str(options.seconds_max), "--unscaled"]
+        return subprocess.run(words, capture_output=True, text=True, preexec_fn=die_with_parent)
+
+    with concurrent.futures.ThreadPoolExecutor(options.groups) as executor:
+        done = list(executor.map(run_one, range(options.groups)))
+    report = {"problems": [], "faults": collections.Counter(), "inputs": 0, "events": 0,
+              "endings": collections.Counter()}
+    for number, one in enumerate(done):
+        lines = one.stdout.splitlines()
+        if one.returncode != 0 or not lines:
+            report["problems"].append(f"group {number}: {' '.join(lines[1:]) or one.stderr[-500:]}")
+            continue
+        found = json.loads(lines[0])
+        for name in ("faults", "endings"):
+            report[name].update(found[name])
+        for name in ("inputs", "events"):
+            report[name] += found[name]
+    return {name: dict(value) if isinstance(value, dict) else value for name, value in report.items()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__ + campaigns.ENVIRONMENT,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -340,13 +368,16 @@ def main():
     parser.add_argument("--pair", required=True, choices=TABLES)
     parser.add_argument("--fault", default="kill", choices=("kill", "broker", "database"))
     parser.add_argument("--faults", type=int, default=100)
-    campaigns.add_options(parser, seconds_max=400)
+    parser.add_argument("--groups", type=int, default=1, help="pipelines side by side, which share the faults")
+    parser.add_argument("--unscaled", action="store_true", help=argparse.SUPPRESS)
+    campaigns.add_options(parser, seconds_max=600)
     options = parser.parse_args()
-    options.faults = int(options.faults * campaigns.factor())
-    options.seconds_max *= campaigns.factor()
+    factor = 1 if options.unscaled else campaigns.factor()
+    options.faults = int(options.faults * factor)
+    options.seconds_max *= factor
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     campaigns.run(f"pipeline-{options.pair}-{options.fault}", options.seed,
-                  lambda folder: Pipeline(options, folder).run())
+                  lambda folder: run_groups(options, folder) if options.groups > 1 else Pipeline(options, folder).run())
 
 
 if __name__ == "__main__":
