@@ -1,6 +1,8 @@
 // Goal: no message shows the password of a URL, also of one that is not written as it should be.
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "adapters/postgresql/address.hpp"
 
 namespace write_aside::postgresql {
@@ -21,6 +23,13 @@ TEST(PostgresqlAddress, ShowsNoPasswordThatLandedElsewhere) {
     EXPECT_EQ(address.error().code, ErrorCode::invalid_argument);
     EXPECT_EQ(address.error().message.find("sesame"), std::string::npos) << address.error().message;
   }
+}
+
+TEST(PostgresqlAddress, RefusesAZeroByteThatWouldCutThePasswordOff) {
+  using namespace std::string_literals;
+  const auto address = read_address("postgresql://me:,sesame,\0@db.example/shop"s);
+  ASSERT_FALSE(address) << address->name;
+  EXPECT_EQ(address.error().message.find("sesame"), std::string::npos) << address.error().message;
 }
 
 }  // namespace

@@ -85,6 +85,8 @@ void set_default(Settings& settings, const std::string& keyword, const std::stri
 }  // namespace
 
 Result<Address> read_address(const std::string& url) {
+  // Where libpq stops reading: behind it may stand the '@' by which a password is told from a host.
+  if (url.find('\0') != std::string::npos) return failure(invalid_url());
   char* said = nullptr;
   const SettingsHandle parsed(PQconninfoParse(url.c_str(), &said));
   const TextHandle complaint(said);
