@@ -228,7 +228,7 @@ class Pipeline:
             self.faults[self.options.fault] += self.fault.strike([])
         elif dice < 0.1:
             self.faults["everybody killed"] += any([service.end() for service in self.everyone()])
-        elif dice < 0.25:
+        elif dice < 0.45:
             visitor = self.random.choice(self.visitors)
             if visitor.ended():
                 self.note_end(visitor)

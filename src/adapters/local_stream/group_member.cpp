@@ -88,22 +88,7 @@ Result<void> LocalGroupMember::report(std::span<const ports::Position>) {
 Result<void> LocalGroupMember::beat() {
   auto writing = store_->write(Durability::staged, "keep a place in a group", steady_clock::now() + beat_patience);
   if (!writing) return failure(std::move(writing));
-  const std::int64_t now = wall_clock_ms();
-  auto put = writing->connection().prepare(
-      "INSERT INTO group_member(group_name, member, process, seen_ms, timeout_ms) VALUES (?, ?, ?, ?, ?) "
-      "ON CONFLICT DO UPDATE SET process = excluded.process, seen_ms = excluded.seen_ms, "
-      "timeout_ms = excluded.timeout_ms",
-      "keep a place in a group");
-  if (!put) return failure(std::move(put));
-  put->bind_all(std::string_view(spec_.name), std::string_view(member_), std::string_view(process_), now,
-                spec_.session_timeout.count());
-  if (auto done = put->run(); !done) return failure(std::move(done));
-  auto drop = writing->connection().prepare(
-      "DELETE FROM group_member WHERE group_name = ? AND seen_ms + timeout_ms < ?", "keep a place in a group");
-  if (!drop) return failure(std::move(drop));
-  if (auto done = drop->bind_all(std::string_view(spec_.name), now).run(); !done) return failure(std::move(done));
-  put->reset();
-  drop->reset();
+  if (auto put = put_row(writing->connection()); !put) return put;
   if (auto committed = writing->commit(false); !committed) return committed;
   beat_at_ = steady_clock::now();
   return {};
@@ -112,13 +97,35 @@ Result<void> LocalGroupMember::beat() {
 Result<void> LocalGroupMember::leave() {
   auto writing = store_->write(Durability::staged, "leave a group", steady_clock::now() + beat_patience);
   if (!writing) return failure(std::move(writing));
-  auto drop =
-      writing->connection().prepare("DELETE FROM group_member WHERE group_name = ? AND member = ?", "leave a group");
+  if (auto dropped = drop_row(writing->connection()); !dropped) return dropped;
+  return writing->commit(false);
+}
+
+// Functions of their own: a statement must be gone before the commit, with which the next writer gets the connection.
+Result<void> LocalGroupMember::put_row(sqlite_handles::Connection& connection) const {
+  const std::int64_t now = wall_clock_ms();
+  auto put = connection.prepare(
+      "INSERT INTO group_member(group_name, member, process, seen_ms, timeout_ms) VALUES (?, ?, ?, ?, ?) "
+      "ON CONFLICT DO UPDATE SET process = excluded.process, seen_ms = excluded.seen_ms, "
+      "timeout_ms = excluded.timeout_ms",
+      "keep a place in a group");
+  if (!put) return failure(std::move(put));
+  put->bind_all(std::string_view(spec_.name), std::string_view(member_), std::string_view(process_), now,
+                spec_.session_timeout.count());
+  if (auto done = put->run(); !done) return failure(std::move(done));
+  auto drop = connection.prepare("DELETE FROM group_member WHERE group_name = ? AND seen_ms + timeout_ms < ?",
+                                 "keep a place in a group");
+  if (!drop) return failure(std::move(drop));
+  if (auto done = drop->bind_all(std::string_view(spec_.name), now).run(); !done) return failure(std::move(done));
+  return {};
+}
+
+Result<void> LocalGroupMember::drop_row(sqlite_handles::Connection& connection) const {
+  auto drop = connection.prepare("DELETE FROM group_member WHERE group_name = ? AND member = ?", "leave a group");
   if (!drop) return failure(std::move(drop));
   drop->bind_all(std::string_view(spec_.name), std::string_view(member_));
   if (auto done = drop->run(); !done) return failure(std::move(done));
-  drop->reset();
-  return writing->commit(false);
+  return {};
 }
 
 Result<std::vector<std::string>> LocalGroupMember::living() {

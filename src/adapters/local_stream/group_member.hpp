@@ -30,6 +30,8 @@ class LocalGroupMember final : public ports::GroupMember {
  private:
   [[nodiscard]] Result<void> beat();
   [[nodiscard]] Result<void> leave();
+  [[nodiscard]] Result<void> put_row(sqlite_handles::Connection& connection) const;
+  [[nodiscard]] Result<void> drop_row(sqlite_handles::Connection& connection) const;
   [[nodiscard]] Result<std::vector<std::string>> living();
 
   std::shared_ptr<Store> store_;
