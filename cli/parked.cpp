@@ -25,10 +25,6 @@ struct ParkedOptions {
   bool json = false;
 };
 
-std::string place_of(const ReceivedEvent& event) {
-  return fmt::format("{}[{}]@{}", event.topic, event.partition, event.offset);
-}
-
 template <class Number>
 std::optional<Number> number_in(std::string_view text) {
   Number number{};
@@ -37,7 +33,7 @@ std::optional<Number> number_in(std::string_view text) {
   return number;
 }
 
-// Reads what place_of() writes.
+// Reads what ReceivedEvent::place() writes.
 bool parse_place(std::string_view text, ParkedFilter& filter) {
   const std::size_t at = text.rfind("]@");
   const std::size_t open = text.rfind('[', at);
@@ -63,18 +59,6 @@ Result<ParkedFilter> filter_of(const ParkedOptions& options) {
   return filter;
 }
 
-std::string_view state_text(ParkedEvent::State state) {
-  switch (state) {
-    case ParkedEvent::State::waiting:
-      return "waiting";
-    case ParkedEvent::State::retry:
-      return "retry";
-    case ParkedEvent::State::parked:
-      break;
-  }
-  return "parked";
-}
-
 Json bytes_json(const std::optional<std::string>& bytes) {
   if (!bytes) return {};
   return simdjson::validate_utf8(*bytes) ? Json(*bytes) : Json{{"base64", to_base64(*bytes)}};
@@ -82,8 +66,8 @@ Json bytes_json(const std::optional<std::string>& bytes) {
 
 std::string json_line(const ParkedEvent& parked) {
   Json object;
-  object["event"] = place_of(parked.event);
-  object["state"] = state_text(parked.state);
+  object["event"] = parked.event.place();
+  object["state"] = to_text(parked.state);
   object["key"] = bytes_json(parked.event.key);
   object["value"] = bytes_json(parked.event.value);
   object["source"] = parked.event.source;
@@ -94,7 +78,7 @@ std::string json_line(const ParkedEvent& parked) {
 }
 
 std::string text_line(const ParkedEvent& parked) {
-  return printable(fmt::format("{}  {}  key {}  {}", place_of(parked.event), state_text(parked.state),
+  return printable(fmt::format("{}  {}  key {}  {}", parked.event.place(), to_text(parked.state),
                                parked.event.key.value_or("-"), parked.error)) +
          '\n';
 }

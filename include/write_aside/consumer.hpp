@@ -66,6 +66,8 @@ struct ReceivedEvent {
 
   // The first header of that name; none: there is no such header.
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
+  // "orders[0]@17", as messages name the record.
+  [[nodiscard]] std::string place() const;
 };
 
 struct ConsumerOptions {
@@ -118,6 +120,9 @@ struct ParkedEvent {
   std::string error;  // why; of a waiting event: what it waits for
   std::int64_t parked_at_ms = 0;
 };
+
+// "parked", "waiting" or "retry", as in the table.
+[[nodiscard]] std::string_view to_text(ParkedEvent::State state);
 
 // Which parked events; what is empty does not matter.
 struct ParkedFilter {

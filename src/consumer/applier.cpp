@@ -20,18 +20,22 @@ std::string printable(std::string text) {
   return text;
 }
 
-// The same event would be refused again, or the handler says so.
-bool is_events_fault(const Error& error) {
+// A store, or the coordination, that has to be mended first; any event would meet it. What the handler says of its own has
+// whatever code and, if it names none, no store's side.
+bool is_nobodys_fault(const Error& error) {
+  if (error.side == Side::caller) return false;
   switch (error.code) {
-    case ErrorCode::invalid_argument:
-    case ErrorCode::unknown_topic:
-    case ErrorCode::event_too_large:
-    case ErrorCode::constraint:
-    case ErrorCode::statement:
-    case ErrorCode::transaction_ended:
+    case ErrorCode::not_authorised:
+    case ErrorCode::read_only:
+    case ErrorCode::corrupt:
+    case ErrorCode::not_initialised:
+    case ErrorCode::newer_version:
+    case ErrorCode::halted:
+    case ErrorCode::closed:
+    case ErrorCode::internal:
       return true;
     default:
-      return error.side == Side::caller;
+      return false;
   }
 }
 
@@ -58,7 +62,7 @@ Result<void> Applier::apply(Events events, const Consumer::Handler& handler) {
         if (auto endured = patience_.endure(*tried.error); !endured) return endured;
         break;
       case Tried::hopeless:
-        return failure(*tried.error);
+        return failure(parking_ ? at_fault(events.front(), *tried.error) : *tried.error);
       case Tried::refused:
         if (events.size() > 1) return apply_halves(events, handler);
         switch (judge(*tried.error, since)) {
@@ -94,7 +98,7 @@ Applier::Verdict Applier::judge(const Error& error, TimePoint since) {
 }
 
 Error Applier::at_fault(const ReceivedEvent& event, Error error) const {
-  error.message = place_of(event) + " could not be applied: " + error.message;
+  error.message = event.place() + " could not be applied: " + error.message;
   return error;
 }
 
@@ -130,12 +134,11 @@ std::int64_t Applier::wall_clock_ms() const {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
-bool Applier::chooses(Events events) const {
+bool Applier::chooses() const {
   if (parking_) return false;
   if (options_.strictly_increasing) return true;
-  return std::any_of(events.begin(), events.end(), [this](const ReceivedEvent& event) {
-    return !claims_.find(partition_of(event))->parked_keys.empty();
-  });
+  const auto& held = claims_.held();
+  return std::any_of(held.begin(), held.end(), [](const auto& one) { return !one.second.parked_keys.empty(); });
 }
 
 Result<bool> Applier::is_outdated(UnitOfWork& unit, const ReceivedEvent& event) {
@@ -200,10 +203,9 @@ Applier::Attempt Applier::attempt_due(Events events, const Consumer::Handler& ha
   const auto failed = [](const Error& error) {
     return Attempt{is_store_trouble(error) ? Tried::trouble : Tried::hopeless, error};
   };
+  const std::uint64_t claimed = claims_.version();
   if (auto kept = claims_.keep_lane(); !kept) return failed(kept.error());
-  for (const ReceivedEvent& event : events) {
-    if (!is_due(event)) return {Tried::moved};
-  }
+  if (claims_.version() != claimed) return {Tried::moved};
   auto unit = coordinator_.begin({.lane = claims_.lane()});
   if (!unit) return failed(unit.error());
   const Positions ends = behind(events);
@@ -232,7 +234,7 @@ Applier::Attempt Applier::attempt_due(Events events, const Consumer::Handler& ha
     if (*entered < events.size()) return {Tried::careful};
   }
   now_.duplicates = events.size() - fresh.size();
-  if (chooses(fresh)) {
+  if (chooses()) {
     auto chosen = choose(*unit, fresh);
     if (!chosen) return failed(chosen.error());
     some = *std::move(chosen);
@@ -246,9 +248,12 @@ Applier::Attempt Applier::attempt_due(Events events, const Consumer::Handler& ha
 Applier::Attempt Applier::handle(UnitOfWork& unit, Events events, const Consumer::Handler& handler) {
   if (events.empty()) return {};
   const auto done = handler(unit, events);
-  if (done) return {};
-  return {is_store_trouble(done.error()) && done.error().side != Side::caller ? Tried::trouble : Tried::refused,
-          done.error()};
+  return done ? Attempt{} : Attempt{verdict_on(done.error()), done.error()};
+}
+
+Applier::Tried Applier::verdict_on(const Error& error) {
+  if (error.side != Side::caller && is_store_trouble(error)) return Tried::trouble;
+  return is_nobodys_fault(error) ? Tried::hopeless : Tried::refused;
 }
 
 Applier::Attempt Applier::conclude(UnitOfWork& unit, const Positions& ends) {
@@ -274,9 +279,7 @@ Applier::Attempt Applier::conclude(UnitOfWork& unit, const Positions& ends) {
     case Outcome::State::aborted:
       break;
   }
-  const Error& error = *outcome.error();
-  if (is_store_trouble(error)) return {Tried::trouble, error};
-  return {is_events_fault(error) ? Tried::refused : Tried::hopeless, error};
+  return {verdict_on(*outcome.error()), outcome.error()};
 }
 
 Result<void> Applier::retry_parked(const Consumer::Handler& handler) {

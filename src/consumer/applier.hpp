@@ -66,13 +66,14 @@ class Applier {
   [[nodiscard]] Attempt attempt(Events events, const Consumer::Handler& handler);
   [[nodiscard]] Attempt attempt_due(Events events, const Consumer::Handler& handler);
   [[nodiscard]] Attempt handle(UnitOfWork& unit, Events events, const Consumer::Handler& handler);
+  [[nodiscard]] static Tried verdict_on(const Error& error);
   [[nodiscard]] Attempt conclude(UnitOfWork& unit, const Positions& ends);
   // Which of the new events take effect now; the others are kept or passed over.
   [[nodiscard]] Result<std::vector<ReceivedEvent>> choose(UnitOfWork& unit, Events events);
   [[nodiscard]] Result<bool> is_outdated(UnitOfWork& unit, const ReceivedEvent& event);
   // Where the positions will stand behind the events.
   [[nodiscard]] Positions behind(Events events) const;
-  [[nodiscard]] bool chooses(Events events) const;
+  [[nodiscard]] bool chooses() const;
   [[nodiscard]] Error at_fault(const ReceivedEvent& event, Error error) const;
   [[nodiscard]] std::int64_t wall_clock_ms() const;
   [[nodiscard]] bool is_due(const ReceivedEvent& event) const;

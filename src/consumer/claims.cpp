@@ -195,15 +195,12 @@ Result<void> Claims::check(const ports::TopicPartition& partition, const Positio
                                                      ": records were removed before they were applied" + start_anew));
   }
   const bool knows_id = !id->empty() && !position.topic_id.empty();
-  return knows_id ? Result<void>() : check_last_record(partition, position);
+  const bool is_there = position.last_offset && *position.last_offset >= bounds->begin;
+  return knows_id || !is_there ? Result<void>() : check_last_record(partition, position);
 }
 
 Result<void> Claims::check_last_record(const ports::TopicPartition& partition, const Position& position) const {
-  if (!position.last_offset) return {};
   ports::EventStream& stream = *coordinator_.stream();
-  const auto bounds = stream.bounds(partition.topic, partition.partition, ports::Isolation::read_uncommitted);
-  if (!bounds) return failure(bounds);
-  if (*position.last_offset < bounds->begin) return {};  // removed since
   auto reader =
       stream.reader({{partition.topic, partition.partition, *position.last_offset}}, ports::Isolation::read_committed);
   if (!reader) return failure(reader);

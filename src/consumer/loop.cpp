@@ -89,6 +89,7 @@ Result<void> Loop::turn(const Consumer::Handler& handler) {
   const auto events = read();
   if (!events) return failure(events);
   if (auto applied = applier_.apply(*events, handler); !applied) return applied;
+  if (unidentified_) return failure(*unidentified_);
   idle_ = events->empty();
   if (idle_) {
     if (auto passed = pass_over_gaps(); !passed) return passed;
@@ -137,12 +138,17 @@ Result<void> Loop::open_reader() {
 Result<std::vector<ReceivedEvent>> Loop::read() {
   auto records = reader_->poll(options_.batch_max, coordinator_.runtime().now() + poll_time);
   if (!records) return failure(records);
+  unidentified_.reset();
   std::vector<ReceivedEvent> events;
   events.reserve(records->size());
   for (ports::StoredRecord& record : *records) {
     const Position* const position = claims_.find({record.topic, record.partition});
     auto event = receive(std::move(record), options_.identity_header, position != nullptr ? position->topic_id : "");
-    if (!event) return failure(event);
+    if (!event) {
+      // First what stands before it.
+      unidentified_ = event.error();
+      break;
+    }
     events.push_back(*std::move(event));
   }
   return events;

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,6 +52,7 @@ class Loop {
   std::unique_ptr<ports::GroupMember> member_;
   std::unique_ptr<ports::Reader> reader_;
   std::uint64_t reader_of_ = 0;                         // the version of the claims that the reader reads
+  std::optional<Error> unidentified_;                   // the record behind those read last has no identity
   bool idle_ = false;                                   // the last turn found nothing to apply
   std::map<ports::TopicPartition, std::int64_t> ends_;  // of all the topics' partitions, when run_to_end() began
   TimePoint gaps_at_;

@@ -5,6 +5,22 @@
 
 #include "core/publication.hpp"
 
+namespace write_aside {
+
+std::string_view to_text(ParkedEvent::State state) {
+  switch (state) {
+    case ParkedEvent::State::waiting:
+      return "waiting";
+    case ParkedEvent::State::retry:
+      return "retry";
+    case ParkedEvent::State::parked:
+      break;
+  }
+  return "parked";
+}
+
+}  // namespace write_aside
+
 namespace write_aside::consumer {
 
 std::string encode_parked(const ReceivedEvent& event) {
@@ -40,18 +56,6 @@ Result<ReceivedEvent> decode_parked(std::string_view record, const ports::TopicP
                        .timestamp_ms = publication->time_ms,
                        .source = std::move(publication->source),
                        .id = std::move(event.id)};
-}
-
-std::string_view to_text(ParkedEvent::State state) {
-  switch (state) {
-    case ParkedEvent::State::waiting:
-      return "waiting";
-    case ParkedEvent::State::retry:
-      return "retry";
-    case ParkedEvent::State::parked:
-      break;
-  }
-  return "parked";
 }
 
 ParkedEvent::State parse_state(std::string_view text) {

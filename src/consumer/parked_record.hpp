@@ -1,4 +1,4 @@
-// How a parked event is kept in its table: the event in the form of a journal payload, and its state as a word.
+// How a parked event is kept in its table: the event in the form of a journal payload, and its state as to_text() has it.
 #pragma once
 
 #include <string>
@@ -14,7 +14,6 @@ namespace write_aside::consumer {
 [[nodiscard]] Result<ReceivedEvent> decode_parked(std::string_view record, const ports::TopicPartition& partition,
                                                   std::int64_t offset);
 
-[[nodiscard]] std::string_view to_text(ParkedEvent::State state);
 [[nodiscard]] ParkedEvent::State parse_state(std::string_view text);
 
 // What is published to the dead-letter topic: key and value as they were, headers under `original-`, and where the event

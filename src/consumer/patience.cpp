@@ -23,7 +23,7 @@ bool is_store_trouble(const Error& error) {
     case ErrorCode::conflict:
       return true;
     default:
-      return error.retriable && error.side != Side::caller;
+      return error.retriable && (error.side == Side::database || error.side == Side::stream);
   }
 }
 

@@ -14,6 +14,10 @@ std::optional<std::string_view> ReceivedEvent::header(std::string_view name) con
   return std::nullopt;
 }
 
+std::string ReceivedEvent::place() const {
+  return topic + '[' + std::to_string(partition) + "]@" + std::to_string(offset);
+}
+
 namespace consumer {
 namespace {
 
@@ -63,10 +67,6 @@ std::string fingerprint_of(std::int64_t timestamp_ms, const std::optional<std::s
   return std::to_string(timestamp_ms) + '.' + std::to_string(core::crc32c(both));
 }
 
-std::string place_of(const ReceivedEvent& event) {
-  return event.topic + '[' + std::to_string(event.partition) + "]@" + std::to_string(event.offset);
-}
-
 Result<ReceivedEvent> receive(ports::StoredRecord record, const std::string& identity_header,
                               const std::string& topic_id) {
   ReceivedEvent event{.topic = std::move(record.topic),
@@ -84,7 +84,7 @@ Result<ReceivedEvent> receive(ports::StoredRecord record, const std::string& ide
       return failure(Error{.code = ErrorCode::invalid_argument,
                            .side = Side::stream,
                            .effect = Effect::no,
-                           .message = place_of(event) + " has no header '" + identity_header +
+                           .message = event.place() + " has no header '" + identity_header +
                                       "', which is to identify it; choose another identity header, or none"});
     }
     event.source = event.topic;

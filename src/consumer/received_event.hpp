@@ -17,7 +17,4 @@ namespace write_aside::consumer {
 [[nodiscard]] std::string fingerprint_of(std::int64_t timestamp_ms, const std::optional<std::string>& key,
                                          const std::optional<std::string>& value);
 
-// "orders[0]@17", as messages name a record.
-[[nodiscard]] std::string place_of(const ReceivedEvent& event);
-
 }  // namespace write_aside::consumer

@@ -135,6 +135,28 @@ TYPED_TEST(Parking, PublishesADeadLetterOnce) {
   EXPECT_TRUE(letters[0].header("dead-letter-error").has_value());
 }
 
+// A right that is missing would have every event parked.
+TYPED_TEST(Parking, ParksNothingForWhatAnyEventWouldMeet) {
+  this->publish_with_a_bad_one();
+  for (const ErrorCode code : {ErrorCode::not_authorised, ErrorCode::read_only, ErrorCode::corrupt}) {
+    const auto refuses = [code](UnitOfWork&, std::span<const ReceivedEvent>) -> Result<void> {
+      return failure(Error{.code = code, .side = Side::database, .effect = Effect::no, .message = "made up"});
+    };
+    EXPECT_EQ(this->expect_stop(this->options(), refuses).code, code);
+  }
+  EXPECT_EQ(this->states(), Strings());
+}
+
+// An error that says no more than that it may be tried again is the handler's, not a store's.
+TYPED_TEST(Parking, ParksWhatStaysRetriableForTooLong) {
+  this->publish({this->event(this->orders_, 3)});
+  const auto refuses = [](UnitOfWork&, std::span<const ReceivedEvent>) -> Result<void> {
+    return failure(Error{.retriable = true, .message = "made up"});
+  };
+  EXPECT_EQ(this->consume_all(this->options(), refuses).parked, 1u);
+  EXPECT_EQ(this->parked().front().error, "made up");
+}
+
 TYPED_TEST(Parking, StopsWhenTooManyAreParked) {
   this->publish({this->event(this->orders_, 3, "bad"), this->event(this->orders_, 13), this->event(this->orders_, 23)});
   auto options = this->options();

@@ -113,8 +113,12 @@ TYPED_TEST(Consuming, IdentifiesEventsByTheHeaderItIsTold) {
   const ConsumerProgress progress = this->consume_all(options);
   EXPECT_EQ(progress.applied, 1u);
   EXPECT_EQ(progress.duplicates, 1u);
-  this->publish_numbers(2, 2);
+  auto before = this->event(this->orders_, 11);
+  before.headers = {{"id", "b"}};
+  this->publish({before, this->event(this->orders_, 21)});  // one key, one partition
   EXPECT_EQ(this->expect_stop(options).code, ErrorCode::invalid_argument);
+  EXPECT_EQ(this->number("select count(*) from seen where id = 11"), 1) << "what stands before it is applied";
+  EXPECT_EQ(this->number("select count(*) from seen where id = 21"), 0);
 }
 
 // Ids may hold any bytes, and be longer than an index takes.
