@@ -72,3 +72,11 @@ if(TARGET write-aside AND TARGET report_outcomes)
   write_aside_add_campaign(KillsOnOldestBroker crash_slow ${apply} oldest_broker --faults 12 --shops 2)
   write_aside_add_campaign(KillsWithNewerClient crash_slow ${apply} kill --faults 20 --groups 2 --preload-newer)
 endif()
+
+# Brokers of their own make start-ups slow for each other.
+foreach(name IN ITEMS BrokerCrashes BrokersOfThreeCrash EndTxnAnswerLost EndTxnAnswerDelayed KillsOnOldestBroker ShortSoak
+                      PipelineBrokerCrashes)
+  if(TEST crash/${name})
+    set_tests_properties(crash/${name} PROPERTIES RESOURCE_LOCK brokers)
+  endif()
+endforeach()

@@ -37,8 +37,9 @@ servers.environment.enter()
 import psycopg  # noqa: E402
 
 import campaigns  # noqa: E402
-from server_faults import FAULTS  # noqa: E402
+from server_faults import ATTEMPTS_MAX, FAULTS, NotJudged  # noqa: E402
 from server_stores import Addresses, database_url  # noqa: E402
+from servers.process import ServerError  # noqa: E402
 from stores import die_with_parent  # noqa: E402
 
 TICK = 0.01
@@ -140,12 +141,13 @@ class Service:
 
 
 class Pipeline:
-    def __init__(self, options, folder):
+    def __init__(self, options, folder, seed):
+        folder.mkdir()
         self.options = options
         self.folder = folder
-        self.random = random.Random(options.seed)
+        self.random = random.Random(seed)
         self.deadline = time.monotonic() + options.seconds_max
-        self.fault = FAULTS[options.fault](Addresses.given(), options.seed) if options.pair == "servers" else None
+        self.fault = FAULTS[options.fault](Addresses.given(), seed) if options.pair == "servers" else None
         if self.fault:
             self.fault.open()
         self.pair = (ServerPair if self.fault else EmbeddedPair)(folder, self.fault and self.fault.addresses)
@@ -207,10 +209,15 @@ class Pipeline:
             for visitor in self.visitors:
                 visitor.end()
             self.finish()
-            return self.compare()
+            report = self.compare()
+            if report["problems"] and self.fault:
+                self.fault.check_server()
+            return report
         except RuntimeError:
             for service in self.everyone():
                 service.end()
+            if self.fault:
+                self.fault.check_server()
             raise
         finally:
             for service in self.everyone():
@@ -334,6 +341,19 @@ class Pipeline:
                 "endings": dict(self.endings)}
 
 
+def run_pipeline(options, folder):
+    not_judged = []
+    for attempt in range(ATTEMPTS_MAX):
+        try:
+            report = Pipeline(options, folder / str(attempt), f"{options.seed} {attempt}").run()
+            return {**report, "not_judged": not_judged}
+        except ServerError as error:
+            raise RuntimeError(str(error)) from error
+        except NotJudged as error:
+            not_judged.append(str(error))
+    raise RuntimeError(f"{ATTEMPTS_MAX} times not judged, the last time because {not_judged[-1]}")
+
+
 def run_groups(options, folder):
     """As many pipelines side by side, each with its share of the faults: most of a fault's time is waiting."""
     def run_one(number):
@@ -346,7 +366,7 @@ def run_groups(options, folder):
     with concurrent.futures.ThreadPoolExecutor(options.groups) as executor:
         done = list(executor.map(run_one, range(options.groups)))
     report = {"problems": [], "faults": collections.Counter(), "inputs": 0, "events": 0,
-              "endings": collections.Counter()}
+              "endings": collections.Counter(), "not_judged": []}
     for number, one in enumerate(done):
         lines = one.stdout.splitlines()
         if one.returncode != 0 or not lines:
@@ -355,7 +375,7 @@ def run_groups(options, folder):
         found = json.loads(lines[0])
         for name in ("faults", "endings"):
             report[name].update(found[name])
-        for name in ("inputs", "events"):
+        for name in ("inputs", "events", "not_judged"):
             report[name] += found[name]
     return {name: dict(value) if isinstance(value, dict) else value for name, value in report.items()}
 
@@ -377,7 +397,7 @@ def main():
     options.seconds_max *= factor
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     campaigns.run(f"pipeline-{options.pair}-{options.fault}", options.seed,
-                  lambda folder: run_groups(options, folder) if options.groups > 1 else Pipeline(options, folder).run())
+                  lambda folder: (run_groups if options.groups > 1 else run_pipeline)(options, folder))
 
 
 if __name__ == "__main__":

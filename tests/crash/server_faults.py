@@ -7,9 +7,13 @@ many faults there were.
 import random
 import time
 
-from servers import kafka_wire, postgresql_wire, proxy
+import confluent_kafka
+import confluent_kafka.admin
+
+from servers import kafka_log, kafka_wire, postgresql_wire, proxy
 from servers.kafka import OLDEST, Kafka
 from servers.postgresql import PostgreSQL
+from servers.process import wait_until
 
 DOWN_SECONDS_MAX = 0.2
 # A broker that was killed may come back, or be replaced, only when its session is over.
@@ -17,6 +21,19 @@ SOON_REPLACED = {"broker.session.timeout.ms": 4000}
 LATE_SECONDS_MAX = 1.5
 DELAY_SECONDS = (0.05, 3.0)
 INTERVAL_SECONDS_MAX = 0.6  # between two strikes of a proxy
+IN_SYNC_SECONDS_MAX = 60
+ATTEMPTS_MAX = 3  # for what a server's own fault has ended
+
+
+class NotJudged(Exception):
+    """A server broke its own promise (docs/guarantees.md): what its clients made of it says nothing about them."""
+
+
+def check_markers(cluster):
+    """Raises NotJudged if the broker, the only one, lost the end of a stream transaction."""
+    lost = kafka_log.lost_markers(cluster)
+    if lost:
+        raise NotJudged(f"the broker has lost markers: {'; '.join(lost)}")
 
 
 class Fault:
@@ -35,6 +52,9 @@ class Fault:
 
     def strike(self, shops):
         raise NotImplementedError
+
+    def check_server(self):
+        """After something went wrong: raises NotJudged if it was the server."""
 
 
 class Kill(Fault):
@@ -71,8 +91,7 @@ class DatabaseCrash(Fault):
 
 
 class BrokerCrash(Fault):
-    """A broker is killed, and starts again. With three brokers it may be the leader of a topic, the one that keeps the
-    stream transactions, or none of that."""
+    """The broker is killed, and starts again."""
 
     shared_server = True
     nodes = 1
@@ -91,9 +110,32 @@ class BrokerCrash(Fault):
         broker.start().await_answer()
         return 1
 
+    def check_server(self):
+        check_markers(self.cluster)
+
 
 class BrokerOfThreeCrash(BrokerCrash):
+    """One of three: the leader of a topic, the one that keeps the stream transactions, or none of that. The next one
+    is killed when all replicas are in sync again: more than one failure at a time is not what three replicas are for."""
+
     nodes = 3
+
+    def strike(self, shops):
+        struck = super().strike(shops)
+        wait_until(self.is_in_sync, IN_SYNC_SECONDS_MAX, "the replicas were not in sync again")
+        return struck
+
+    def is_in_sync(self):
+        admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.cluster.bootstrap, "log_level": 0})
+        try:
+            topics = admin.list_topics(timeout=5).topics.values()
+        except confluent_kafka.KafkaException:
+            return False
+        return all(len(partition.isrs) == len(partition.replicas)
+                   for topic in topics for partition in topic.partitions.values())
+
+    def check_server(self):
+        pass
 
 
 class KillOnOldestBroker(Kill):

@@ -38,7 +38,7 @@ servers.environment.enter()
 
 import campaigns  # noqa: E402
 from oracle import VIOLATIONS, Report  # noqa: E402
-from server_faults import FAULTS  # noqa: E402
+from server_faults import ATTEMPTS_MAX, FAULTS, NotJudged  # noqa: E402
 from server_stores import Addresses, ServerStores  # noqa: E402
 from servers.process import ServerError  # noqa: E402
 from stores import Job, ReportingJob  # noqa: E402
@@ -179,8 +179,8 @@ class Group:
 
     terminated = False  # somebody wants us to end: servers of our own are not to stay behind
 
-    def __init__(self, options, folder, number, faults, environment):
-        seed = f"{options.seed} {number}"
+    def __init__(self, options, folder, number, faults, environment, attempt=0):
+        seed = f"{options.seed} {number} {attempt}"
         self.options = options
         self.random = random.Random(seed)
         self.deadline = time.monotonic() + options.seconds_max
@@ -191,7 +191,7 @@ class Group:
         self.began = time.monotonic()
         self.fault.open()
         try:
-            self.shops = [Shop(options, folder / f"{number}-{shop}", self.fault.addresses, f"{seed} {shop}",
+            self.shops = [Shop(options, folder / f"{number}-{attempt}-{shop}", self.fault.addresses, f"{seed} {shop}",
                                environment)
                           for shop in range(options.shops)]
         except BaseException:
@@ -205,6 +205,8 @@ class Group:
             for shop in self.shops:
                 shop.finish(self.check_time)
             verdicts = [shop.judge() for shop in self.shops]
+            if not self.options.expect and not all(verdict["ok"] for verdict in verdicts):
+                self.fault.check_server()
             for shop, verdict in zip(self.shops, verdicts):
                 if verdict["ok"]:
                     shop.audit()
@@ -217,6 +219,8 @@ class Group:
             for shop in self.shops:
                 shop.job.kill()
                 shop.stores.save_evidence()
+            if not self.terminated:
+                self.fault.check_server()
             raise
         finally:
             for shop in self.shops:
@@ -308,17 +312,21 @@ def run_groups(options, folder):
     environment = dict(os.environ)
     if options.preload_newer:
         environment["LD_PRELOAD"] = str(servers.environment.newer_librdkafka())
-    problems, groups = [], []
+    problems, groups, not_judged = [], [], []
     shares = [options.faults // options.groups + (number < options.faults % options.groups)
               for number in range(options.groups)]
 
     def run_group(number):
-        try:
-            group = Group(options, folder, number, shares[number], environment)
-            groups.append(group)
-            return group.run()
-        except ServerError as error:
-            raise RuntimeError(str(error)) from error
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                group = Group(options, folder, number, shares[number], environment, attempt)
+                groups.append(group)
+                return group.run()
+            except ServerError as error:
+                raise RuntimeError(str(error)) from error
+            except NotJudged as error:
+                not_judged.append(f"group {number}: {error}")
+        raise RuntimeError(f"{ATTEMPTS_MAX} times not judged, the last time because {not_judged[-1]}")
 
     totals, endings, took = collections.Counter(), collections.Counter(), 0.0
     with concurrent.futures.ThreadPoolExecutor(options.groups) as executor:
@@ -339,7 +347,7 @@ def run_groups(options, folder):
     for shop in shops:
         endings.update(shop.endings)
     return {"problems": problems, "fault": options.fault, "faults": sum(group.struck for group in groups),
-            "striking_seconds": round(took, 1), "judged_between": sum(group.judged for group in groups),
+            "striking_seconds": round(took, 1), "judged_between": sum(group.judged for group in groups), "not_judged": not_judged,
             "reports": sum(len(shop.reports) for shop in shops),
             "outcomes": sum(shop.outcome_count for shop in shops), "endings": dict(endings), "oracle": dict(totals)}
 

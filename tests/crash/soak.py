@@ -39,10 +39,11 @@ servers.environment.enter()
 
 import campaigns  # noqa: E402
 from oracle import VIOLATIONS  # noqa: E402
-from server_faults import DELAY_SECONDS, DOWN_SECONDS_MAX, LATE_SECONDS_MAX, SOON_REPLACED  # noqa: E402
+from server_faults import (DELAY_SECONDS, DOWN_SECONDS_MAX, LATE_SECONDS_MAX, SOON_REPLACED, NotJudged,  # noqa: E402
+                           check_markers)
 from server_loop import TICK, Applier  # noqa: E402
 from server_stores import Addresses, ServerStores  # noqa: E402
-from servers import kafka_log, kafka_wire, postgresql_wire, proxy  # noqa: E402
+from servers import kafka_wire, postgresql_wire, proxy  # noqa: E402
 from servers.kafka import NEWEST, Kafka  # noqa: E402
 from servers.postgresql import PostgreSQL  # noqa: E402
 from servers.process import ServerError  # noqa: E402
@@ -70,10 +71,6 @@ TAKEN_OVER = "pause, taken over"
 
 
 class Interrupted(Exception):
-    pass
-
-
-class MarkersLost(Exception):
     pass
 
 
@@ -266,14 +263,8 @@ class Round:
     def examine(self):
         """Something went wrong: was it the broker? If not, what there is to see is kept."""
         self.servers.calm()
-        view = self.stores.view(settled=False)
-        try:
-            lost = kafka_log.lost_markers(self.servers.cluster, view.ledger_topic())
-        finally:
-            view.close()
         self.stores.save_evidence()
-        if lost:
-            raise MarkersLost(f"the broker has lost markers: {'; '.join(lost)}")
+        check_markers(self.servers.cluster)
 
     def inputs_of(self, process):
         return [one for one in self.stores.inputs if one[0].startswith(f"input-{process.number}-")]
@@ -429,7 +420,7 @@ class Soak:
         began = time.monotonic()
         try:
             verdict = Round(self, number, folder).run()
-        except MarkersLost as lost:
+        except NotJudged as lost:
             self.markers_lost += 1
             print(f"round {number:4} not judged: {lost}; see {folder}", flush=True)
             return

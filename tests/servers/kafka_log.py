@@ -12,22 +12,27 @@ import subprocess
 PREPARED = {2: "COMMIT", 3: "ABORT"}
 COMPLETE = (4, 5)
 STATE = re.compile(r'key: (\{.*?\}) payload: (\{.*\})$')
+BATCH = re.compile(r"^baseOffset: .* producerId: (-?\d+) ")
 MARKER = re.compile(r"endTxnMarker: (COMMIT|ABORT)")
 SECONDS_MAX = 120
 
 
-def lost_markers(cluster, topic):
-    """Partitions of this topic where a marker is missing. One transactional id uses each, as it is on a ledger, and there
-    is one broker."""
+def lost_markers(cluster):
+    """Partitions where a marker is missing; there is one broker."""
     data = cluster.brokers[0].folder / "data"
     states = [line for log in sorted(data.glob("__transaction_state-*/*.log"))
               for line in dump(cluster, log, "--transaction-log-decoder")]
+    expected = completed_ends(states)
     lost = []
-    for partition, expected in sorted(completed_ends(states, topic).items()):
+    for topic, partition in sorted({place for place, _ in expected}):
         logs = sorted((data / f"{topic}-{partition}").glob("*.log"))
+        if not logs:
+            continue  # the topic is removed
         found = markers(line for log in logs for line in dump(cluster, log, "--print-data-log"))
-        if not are_there(expected, found):
-            lost.append(f"{topic}[{partition}], {len(expected)} ends and {len(found)} markers")
+        for (place, producer), ends in expected.items():
+            if place == (topic, partition) and not are_there(ends, found.get(producer, [])):
+                lost.append(f"{topic}[{partition}], {len(ends)} ends of producer {producer} and "
+                            f"{len(found.get(producer, []))} markers")
     return lost
 
 
@@ -39,25 +44,34 @@ def dump(cluster, log, *options):
     return done.stdout.splitlines()
 
 
-def completed_ends(states, topic):
-    """By partition of the topic: how each transaction that is complete was to end, in order."""
-    prepared = {}  # by transactional id: (how, partitions)
+def completed_ends(states):
+    """By ((topic, partition), producer id): how each transaction that is complete was to end, in order."""
+    prepared = {}  # by transactional id: (how, producer id, places)
     ends = {}
     for match in filter(None, map(STATE.search, states)):
         key, state = (json.loads(text)["data"] for text in match.groups())
         name, status = key.get("transactionalId"), state["transactionStatus"]
         if status in PREPARED:
-            prepared[name] = (PREPARED[status], [partition for one in state["transactionPartitions"]
-                                                 if one["topic"] == topic for partition in one["partitionIds"]])
+            places = [(one["topic"], partition) for one in state["transactionPartitions"]
+                      for partition in one["partitionIds"]]
+            prepared[name] = (PREPARED[status], state["producerId"], places)
         elif status in COMPLETE and name in prepared:
-            how, partitions = prepared.pop(name)
-            for partition in partitions:
-                ends.setdefault(partition, []).append(how)
+            how, producer, places = prepared.pop(name)
+            for place in places:
+                ends.setdefault((place, producer), []).append(how)
     return ends
 
 
 def markers(lines):
-    return [match[1] for match in filter(None, map(MARKER.search, lines))]
+    """By producer id, in order. A record's line follows that of its batch, which names the producer."""
+    found = {}
+    producer = None
+    for line in lines:
+        if batch := BATCH.search(line):
+            producer = int(batch[1])
+        elif marker := MARKER.search(line):
+            found.setdefault(producer, []).append(marker[1])
+    return found
 
 
 def are_there(expected, found):
