@@ -5,6 +5,7 @@
 
 #include "contract/event_stream_contract.hpp"
 #include "contract/event_stream_group_contract.hpp"
+#include "contract/event_stream_holding_back_contract.hpp"
 #include "support/fake_event_stream.hpp"
 
 namespace write_aside::contract {
@@ -38,10 +39,14 @@ using HoldingBack = FakeStreamHarness<true, true, 0, true>;
 using WithoutGaps = FakeStreamHarness<false, true>;
 
 INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamLikeKafka, EventStreamContract, KafkaLike);
+INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamLikeKafka, EventStreamHoldingBackContract, KafkaLike);
 INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamLikeKafka, EventStreamGroupContract, KafkaLike);
 INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamWithLateMarkers, EventStreamContract, WithLateMarkers);
+INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamWithLateMarkers, EventStreamHoldingBackContract, WithLateMarkers);
 INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamHoldingBack, EventStreamContract, HoldingBack);
+INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamHoldingBack, EventStreamHoldingBackContract, HoldingBack);
 INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamWithoutGaps, EventStreamContract, WithoutGaps);
+INSTANTIATE_TYPED_TEST_SUITE_P(FakeStreamWithoutGaps, EventStreamHoldingBackContract, WithoutGaps);
 
 }  // namespace
 }  // namespace write_aside::contract

@@ -7,6 +7,7 @@
 
 #include "contract/event_stream_contract.hpp"
 #include "contract/event_stream_group_contract.hpp"
+#include "contract/event_stream_holding_back_contract.hpp"
 #include "support/kafka_server.hpp"
 
 namespace write_aside::contract {
@@ -28,6 +29,7 @@ class KafkaHarness {
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Kafka, EventStreamContract, KafkaHarness);
+INSTANTIATE_TYPED_TEST_SUITE_P(Kafka, EventStreamHoldingBackContract, KafkaHarness);
 INSTANTIATE_TYPED_TEST_SUITE_P(Kafka, EventStreamGroupContract, KafkaHarness);
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "contract/event_stream_contract.hpp"
 #include "contract/event_stream_group_contract.hpp"
+#include "contract/event_stream_holding_back_contract.hpp"
 #include "write_aside/adapters/local_stream.hpp"
 
 namespace write_aside::contract {
@@ -43,6 +44,7 @@ class LocalStreamHarness {
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(LocalStream, EventStreamContract, LocalStreamHarness);
+INSTANTIATE_TYPED_TEST_SUITE_P(LocalStream, EventStreamHoldingBackContract, LocalStreamHarness);
 INSTANTIATE_TYPED_TEST_SUITE_P(LocalStream, EventStreamGroupContract, LocalStreamHarness);
 
 }  // namespace
