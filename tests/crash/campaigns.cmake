@@ -40,9 +40,9 @@ if(TARGET write-aside AND TARGET transform)
   write_aside_add_campaign(PipelineKillsOnServers crash_slow ${pipeline} servers --faults 150
                            --groups 2)
   write_aside_add_campaign(PipelineBrokerCrashes crash_slow ${pipeline} servers --fault broker --faults 100
-                           --groups 4)
+                           --groups 9)
   write_aside_add_campaign(PipelineDatabaseCrashes crash_slow ${pipeline} servers --fault database --faults 100
-                           --groups 4)
+                           --groups 6)
 endif()
 
 # On PostgreSQL and Kafka; see server_loop.py. The servers come from tools/servers; without them a campaign fails.
@@ -55,7 +55,7 @@ if(TARGET write-aside AND TARGET report_outcomes)
   write_aside_add_campaign(KillsOnServers crash_slow ${apply} kill --faults 200 --groups 5)
   write_aside_add_campaign(BackendsTerminated crash_slow ${apply} backend --faults 60 --groups 3)
   write_aside_add_campaign(DatabaseCrashes crash_slow ${apply} database --faults 50 --groups 2 --shops 2)
-  write_aside_add_campaign(BrokerCrashes crash_slow ${apply} broker --faults 50 --groups 5)
+  write_aside_add_campaign(BrokerCrashes crash_slow ${apply} broker --faults 50 --groups 9 --side-by-side 4)
   write_aside_add_campaign(PausedPrograms crash_slow server_pause_loop.py ${program})
   write_aside_add_campaign(CutBeforeCommit crash_slow ${apply} before_commit --faults 50 --groups 2)
   write_aside_add_campaign(CutAfterCommit crash_slow ${apply} after_commit --faults 50 --groups 2)

@@ -200,7 +200,7 @@ def parse_options(rounds, stores, workers):
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--stores", type=int, default=stores)
     parser.add_argument("--workers", nargs="+", default=workers, help="drawn anew for each process")
-    campaigns.add_options(parser, seconds_max=240)
+    campaigns.add_options(parser, seconds_max=600)
     options = parser.parse_args()
     options.rounds = int(options.rounds * campaigns.factor())
     options.seconds_max *= campaigns.factor()

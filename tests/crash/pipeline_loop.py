@@ -2,7 +2,7 @@
 """Lets faults strike a pipeline of services, and compares the table at its end with the function of its input.
 
   pipeline_loop.py --program PATH --transform PATH --pair embedded|servers [--fault FAULT] [--faults N]
-                   [--groups N]
+                   [--groups N] [--side-by-side N]
 
   `apply` -> topic -> transform (two members) -> topic -> `consume` (two members)
 
@@ -355,7 +355,7 @@ def run_pipeline(options, folder):
 
 
 def run_groups(options, folder):
-    """As many pipelines side by side, each with its share of the faults: most of a fault's time is waiting."""
+    """Several pipelines side by side, each with its share of the faults: most of a fault's time is waiting."""
     def run_one(number):
         share = options.faults // options.groups + (number < options.faults % options.groups)
         words = [sys.executable, __file__, "--program", options.program, "--transform", options.transform, "--pair",
@@ -363,7 +363,7 @@ def run_groups(options, folder):
                  "--seconds-max", str(options.seconds_max), "--unscaled"]
         return subprocess.run(words, capture_output=True, text=True, preexec_fn=die_with_parent)
 
-    with concurrent.futures.ThreadPoolExecutor(options.groups) as executor:
+    with concurrent.futures.ThreadPoolExecutor(options.side_by_side) as executor:
         done = list(executor.map(run_one, range(options.groups)))
     report = {"problems": [], "faults": collections.Counter(), "inputs": 0, "events": 0,
               "endings": collections.Counter(), "not_judged": []}
@@ -388,7 +388,8 @@ def main():
     parser.add_argument("--pair", required=True, choices=TABLES)
     parser.add_argument("--fault", default="kill", choices=("kill", "broker", "database"))
     parser.add_argument("--faults", type=int, default=100)
-    parser.add_argument("--groups", type=int, default=1, help="pipelines side by side, which share the faults")
+    parser.add_argument("--groups", type=int, default=1, help="pipelines, which share the faults")
+    parser.add_argument("--side-by-side", type=int, default=3, help="pipelines that run at the same time")
     parser.add_argument("--unscaled", action="store_true", help=argparse.SUPPRESS)
     campaigns.add_options(parser, seconds_max=600)
     options = parser.parse_args()

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 """Lets faults strike `write-aside apply` on PostgreSQL and Kafka, again and again, and asks the oracle.
 
-  server_loop.py --program PATH --fault FAULT [--faults N] [--groups N] [--shops N] [--workers N] [--reporter PATH]
-                 [--preload-newer]
+  server_loop.py --program PATH --fault FAULT [--faults N] [--groups N] [--side-by-side N] [--shops N] [--workers N]
+                 [--reporter PATH] [--preload-newer]
 
 A shop is a database, its topics, and a process that applies one input after the other to them, with several workers
 whose units share keys and rows. A group of shops meets its faults together; groups run side by side, because most of a
-fault's time is waiting. A group's fault strikes a random time after its shops began to commit again, or, in a proxy,
-whenever a request that matters passes; FAULT is one of those in server_faults.py. A process that gives up is started
-again; what it said of its units is checked against the rows, at once. With --reporter the shops run a program that
-writes down the outcome of each unit instead, and every single one is checked at the end. Then everything is applied to
-its end without faults, `recover` settles every lane, and the oracle judges. Between, it sometimes judges what is there
-so far.
+fault's time is waiting. A group whose server broke its own promise meanwhile (docs/guarantees.md) is not judged, and
+tried again. A group's fault strikes a random time after its shops began to commit again, or, in a proxy, whenever a
+request that matters passes; FAULT is one of those in server_faults.py. A process that gives up is started again; what
+it said of its units is checked against the rows, at once. With --reporter the shops run a program that writes down the
+outcome of each unit instead, and every single one is checked at the end. Then everything is applied to its end without
+faults, `recover` settles every lane, and the oracle judges. Between, it sometimes judges what is there so far.
 
 The servers are those that tools/servers gives; faults that end a server, or need a proxy in front, start their own.
 
@@ -291,6 +291,7 @@ def parse_options():
     parser.add_argument("--fault", required=True, choices=FAULTS)
     parser.add_argument("--faults", type=int, default=50, help="of all groups together")
     parser.add_argument("--groups", type=int, default=1)
+    parser.add_argument("--side-by-side", type=int, default=5, help="groups that run at the same time")
     parser.add_argument("--shops", type=int, default=1, help="of each group")
     parser.add_argument("--units", type=int, default=1500, help="of each input; there are as many inputs as it takes")
     parser.add_argument("--workers", type=int, default=8)
@@ -301,7 +302,7 @@ def parse_options():
     parser.add_argument("--reporter", metavar="PATH",
                         help="of report_outcomes, to be run instead of the program's apply")
     parser.add_argument("--preload-newer", action="store_true", help="run the program with a newer librdkafka")
-    campaigns.add_options(parser, seconds_max=400)
+    campaigns.add_options(parser, seconds_max=900)
     options = parser.parse_args()
     options.faults = int(options.faults * campaigns.factor())
     options.seconds_max *= campaigns.factor()
@@ -325,11 +326,12 @@ def run_groups(options, folder):
             except ServerError as error:
                 raise RuntimeError(str(error)) from error
             except NotJudged as error:
+                groups.remove(group)
                 not_judged.append(f"group {number}: {error}")
         raise RuntimeError(f"{ATTEMPTS_MAX} times not judged, the last time because {not_judged[-1]}")
 
     totals, endings, took = collections.Counter(), collections.Counter(), 0.0
-    with concurrent.futures.ThreadPoolExecutor(options.groups) as executor:
+    with concurrent.futures.ThreadPoolExecutor(options.side_by_side) as executor:
         for number, future in enumerate([executor.submit(run_group, number) for number in range(options.groups)]):
             try:
                 verdicts, seconds = future.result()

@@ -18,7 +18,7 @@ SECONDS_MAX = 120
 
 
 def lost_markers(cluster):
-    """Partitions where a marker is missing; there is one broker."""
+    """Partitions where a marker is missing. All of them are on the first broker: it is the only one, or each has all."""
     data = cluster.brokers[0].folder / "data"
     states = [line for log in sorted(data.glob("__transaction_state-*/*.log"))
               for line in dump(cluster, log, "--transaction-log-decoder")]
