@@ -92,7 +92,9 @@ class Lane {
   void produced(const std::vector<MemberPointer>& members, bool with_ledger_record, std::uint64_t token);
   // Returns the members whose vote this completes.
   std::vector<MemberPointer> delivered(std::uint64_t token, bool good, std::int64_t first_offset, TimePoint now);
-  // The stream refused the call and accepted nothing of it: the member is out, the batch is unharmed.
+  // The stream refused the call and accepted nothing of it.
+  void not_taken(std::uint64_t token);
+  // The same of a call for one member: it is out, the batch is unharmed.
   void refused(const MemberPointer& member, std::uint64_t token);
 
   // C5: the vote is valid here and now.

@@ -134,11 +134,7 @@ void LaneDriver::begin_and_produce() {
     Lock lock(*lock_);
     if (next_step().kind != Step::Kind::begin) return;
     if (!begin_batch(lock)) return;
-    // B3, T5: the members that were carried over come first, in join order.
-    if (auto produced = produce(lock, lane_->unproduced()); !produced) {
-      failed(produced.error());
-      lane_->distrust_producer();
-    }
+    produce_carried(lock);
   }
   directory_.lane_changed();
 }
@@ -219,6 +215,7 @@ void LaneDriver::await_acknowledgement(const MemberPointer& member, TimePoint de
 Result<void> LaneDriver::await_vote(const MemberPointer& member, TimePoint deadline) {
   Lock lock(*lock_);
   for (;;) {
+    if (member->refused_by) return failure(*member->refused_by);
     if (member->is_over()) {
       return failure(coordination_error(ErrorCode::lane_unavailable, Effect::no, true,
                                         "the lane of unit " + to_string(member->key) +

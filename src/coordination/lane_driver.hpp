@@ -97,6 +97,8 @@ class LaneDriver final : public ports::Deliveries {
   [[nodiscard]] Result<void> begin_batch(Lock& lock);
   [[nodiscard]] Result<void> produce(Lock& lock, const std::vector<MemberPointer>& members);
   void fill(core::Envelope& envelope, std::string& ledger_value, const std::vector<MemberPointer>& members) const;
+  void produce_carried(Lock& lock);
+  [[nodiscard]] Result<void> produce_one_by_one(Lock& lock);
 
   // lane_driver_takeover.cpp: T1 to T5, B4, B5
   void take();
