@@ -73,6 +73,8 @@ class Lane {
   [[nodiscard]] bool is_idle() const { return members_.empty() && !transaction_open_; }
   [[nodiscard]] bool transaction_is_open() const { return transaction_open_; }
   [[nodiscard]] BatchId batch() const { return {epoch_, n_}; }
+  // An acknowledgement, or the answer to an end, is to come.
+  [[nodiscard]] bool waits_for_stream() const { return !awaited_.empty() || phase_ == Phase::ending; }
 
   // T5: T4 is known to be committed. `adopted`: every undelivered row with label (epoch, 1), in key order.
   void open(std::uint64_t epoch, std::string owner, std::optional<BatchId> settled, std::int64_t ledger_offset,

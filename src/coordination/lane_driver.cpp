@@ -226,10 +226,11 @@ Result<void> LaneDriver::await_vote(const MemberPointer& member, TimePoint deadl
       return {};
     }
     if (!wait_for(member, lock, deadline)) {
-      Error error = coordination_error(
-          ErrorCode::timeout, Effect::no, true,
-          "publishing unit " + to_string(member->key) + " was not acknowledged in time; nothing took effect" +
-              (last_error_ ? " (last: " + last_error_->message + ")" : "") + "; run the unit again");
+      Error error =
+          coordination_error(ErrorCode::timeout, Effect::no, true,
+                             "publishing unit " + to_string(member->key) + " to " + context_.stream->name() +
+                                 " was not acknowledged in time; nothing took effect" +
+                                 (last_error_ ? " (last: " + last_error_->message + ")" : "") + "; run the unit again");
       error.side = Side::stream;
       return failure(std::move(error));
     }
@@ -307,6 +308,11 @@ bool LaneDriver::has_open_batch() {
 bool LaneDriver::is_open() {
   const Lock lock(*lock_);
   return lane_ && (lane_->phase() == Lane::Phase::open || lane_->phase() == Lane::Phase::ending);
+}
+
+bool LaneDriver::waits_for_stream() {
+  const Lock lock(*lock_);
+  return lane_ && lane_->waits_for_stream();
 }
 
 std::optional<LaneNumber> LaneDriver::lane_number() {

@@ -1,4 +1,5 @@
 // C1 where the stream refuses an event only after it was taken: a right that is missing shows with the acknowledgement.
+// And what a unit is told that finds no place since the stream is late.
 #include "simulation/stage.hpp"
 
 namespace write_aside::simulation {
@@ -83,6 +84,27 @@ TEST_F(Refusals, WhatIsDecidedWaitsUntilTheRightIsGranted) {
     });
   });
   EXPECT_EQ(pair.events(), std::vector{1});
+}
+
+TEST_F(Refusals, AUnitWithoutAPlaceIsToldWhichStreamIsLate) {
+  options.join_timeout = 100ms;
+  options.publish_timeout = 1s;
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      a.plan("producer.delivered", {.kind = Kind::lose_reply});
+      Outcome first = Outcome::aborted({});
+      const auto waiting = a.simulated.start_thread("waiting", [&] { first = attempt(coordinator, 1); });
+      world.sleep(10ms);
+      const Outcome second = attempt(coordinator, 2);
+      ASSERT_EQ(second.state(), State::aborted);
+      EXPECT_EQ(second.error()->side, Side::stream);
+      EXPECT_TRUE(second.error()->retriable);
+      EXPECT_NE(second.error()->message.find("fake:stream"), std::string::npos) << second.error()->message;
+      world.sleep(2s);
+      ASSERT_EQ(first.state(), State::aborted);
+      EXPECT_NE(first.error()->message.find("fake:stream"), std::string::npos) << first.error()->message;
+    });
+  });
 }
 
 }  // namespace
