@@ -161,6 +161,29 @@ TEST_F(Operating, MendsALaneThatHaltedBecauseTheStreamWasReplaced) {
   EXPECT_EQ(events(), "1");
 }
 
+TEST_F(Operating, AUnitThatCannotBeReadHaltsItsLaneUntilItIsGivenUp) {
+  ASSERT_EQ(run({"init", "--lanes", "1", "--topic", "orders:2"}).status, 0);
+  ASSERT_EQ(query("shop.db", "create table orders (id integer primary key, state text)"), "");
+  write_file("in.jsonl", unit(1));
+  ASSERT_EQ(run({"apply", "in.jsonl"}).status, 0);
+  ASSERT_EQ(query("shop.db",
+                  "insert into write_aside_journal (lane, epoch, n, member, payload) values (0, 1, 9, 1, x'0102')"),
+            "");
+  write_file("more.jsonl", unit(2));
+  const Finished halted = run({"apply", "more.jsonl"});
+  EXPECT_EQ(halted.status, 3) << halted.err;
+  const Finished status = run({"status"});
+  EXPECT_EQ(status.status, 3);
+  EXPECT_NE(status.out.find("  halted  "), std::string::npos) << status.out;
+  EXPECT_NE(status.out.find("unit 0.1.9.1: journal payload"), std::string::npos) << status.out;
+
+  ASSERT_EQ(
+      query("shop.db", "update write_aside_journal set delivered_at = unixepoch() * 1000 where payload = x'0102'"), "");
+  EXPECT_EQ(run({"resolve", "--lane", "0", "--yes"}).status, 0);
+  EXPECT_EQ(run({"apply", "more.jsonl"}).status, 0);
+  EXPECT_EQ(rows() + " " + events(), "2 2");
+}
+
 TEST_F(Operating, VerifyFindsWhatTheStreamLost) {
   halt_the_lane();
   const Finished verified = run({"verify", "in.jsonl", "--json"});
