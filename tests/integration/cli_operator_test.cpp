@@ -183,7 +183,6 @@ TEST_F(Operating, AUnitThatCannotBeReadHaltsItsLaneUntilItIsGivenUp) {
   EXPECT_EQ(run({"apply", "more.jsonl"}).status, 0);
   EXPECT_EQ(rows() + " " + events(), "2 2");
 }
-
 TEST_F(Operating, VerifyFindsWhatTheStreamLost) {
   halt_the_lane();
   const Finished verified = run({"verify", "in.jsonl", "--json"});
@@ -217,6 +216,30 @@ TEST_F(Operating, VerifyReadsTheTopicsThatTheInputNames) {
   remove_stream();
   ASSERT_EQ(run({"init", "--topic", "orders:2", "--topic", "stock:1"}).status, 0);
   EXPECT_EQ(Json::parse(run({"verify", "in.jsonl", "--json"}).out)["lost"], 1);
+}
+
+TEST_F(Operating, VerifyOfALoadedInputReadsTheTopicThatItIsTold) {
+  ASSERT_EQ(run({"init", "--topic", "orders:2", "--topic", "strangers:1"}).status, 0);
+  ASSERT_EQ(query("shop.db", "create table seen (n integer primary key)"), "");
+  write_file("in.csv", "n\n1\n2\n");
+  ASSERT_EQ(run({"load", "in.csv", "--table", "seen", "--topic", "orders", "--key", "n"}).status, 0);
+  const Arguments verify{"verify", "in.csv", "--format", "csv", "--json"};
+  const Finished untold = run(verify);
+  EXPECT_EQ(untold.status, 2);
+  EXPECT_NE(untold.err.find("--topic"), std::string::npos) << untold.err;
+  EXPECT_EQ(std::count(untold.err.begin(), untold.err.end(), '\n'), 1) << untold.err;
+  const auto verified = [&](const std::string& topic) {
+    Arguments arguments = verify;
+    arguments.insert(arguments.end(), {"--topic", topic});
+    return Json::parse(run(arguments).out);
+  };
+  const Json told = verified("orders");
+  EXPECT_EQ(told["topics"], 1);
+  EXPECT_EQ(told["note"], "") << "lost and torn are judged";
+  EXPECT_EQ(told["lost"], 0);
+  const Json elsewhere = verified("strangers");
+  EXPECT_EQ(elsewhere["lost"], 2);
+  EXPECT_NE(elsewhere["note"], "") << "that the topic is another one is said as well";
 }
 
 TEST_F(Operating, VerifyFindsEventsThatTheDatabaseNeverCommitted) {
