@@ -89,11 +89,11 @@ class Verify {
     return position;
   }
 
-  // Which topics to read: those asked for, else those that the input names, else all. An input of load does not name its
-  // topic.
+  // Which topics to read: those asked for, else those that the input names, else all. An input of load names none, so
+  // that it comes with the one that it went to.
   Result<void> name_topics() {
     wanted_.insert(options_.topics.begin(), options_.topics.end());
-    incomplete_ = !wanted_.empty();
+    incomplete_ = !wanted_.empty() && (source_.empty() || options_.format == InputOf::apply);
     if (source_.empty() || options_.format != InputOf::apply || options_.input == "-") return {};
     auto reader = open_input();
     if (!reader) return failure(reader);
@@ -299,6 +299,10 @@ class Verify {
                          audit_.order_unknown());
     }
     if (source_.empty()) return "name an input and its --source to have lost and torn judged";
+    if (options_.format != InputOf::apply && audit_.count(Violation::lost) > 0) {
+      return fmt::format("this is so if {} was loaded into the topics that --topic names, and into no other",
+                         options_.input);
+    }
     return {};
   }
 
@@ -361,7 +365,8 @@ void add_verify(CLI::App& program, Invocation& invocation) {
       ->option_text("apply|jsonl|csv");
   command
       ->add_option("--topic", options->topics,
-                   "Only this topic; may be given several times (default: those of FILE, else all)")
+                   "Only this topic; may be given several times (default: those of FILE, else all; an input of "
+                   "load needs it)")
       ->option_text("TOPIC")
       ->expected(1)
       ->take_all();
@@ -375,17 +380,23 @@ void add_verify(CLI::App& program, Invocation& invocation) {
   out_of_order  events of one input stand in another order in a partition; where several
                 workers applied it, events with the same ordering key (needs FILE)
 Reads the topics that FILE names, else every topic of the stream: of a shared cluster choose
-with --topic. Each is read once, as a read_committed consumer; keeps about 40 bytes an event.
+with --topic. An input of load does not name its topic: give the --topic that load was given.
+Each is read once, as a read_committed consumer; keeps about 40 bytes an event.
 Exit status 1 if there is a violation.
 
-Example:
+Examples:
   write-aside verify orders.jsonl
+  write-aside verify customers.csv --format csv --topic customers
 )help");
   command->callback([&invocation, options] {
     invocation.run = [&invocation, options]() -> Result<ExitStatus> {
       const auto stores = open_stores(invocation.settings);
       if (!stores) return failure(stores);
       if (!options->source.empty() && options->input.empty()) return failure(usage_error("--source goes with FILE"));
+      if (!options->input.empty() && options->format != InputOf::apply && options->topics.empty()) {
+        return failure(
+            usage_error("an input of load does not name its topic; give verify the --topic that load was given"));
+      }
       return Verify(*options, *stores, invocation.settings.ledger_topic).run();
     };
   });

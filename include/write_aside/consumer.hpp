@@ -25,8 +25,8 @@
 // topic was made anew, or lost records) or when records were removed before they were read (`gone`).
 //
 // Threads: one run() per consumer; stop() and progress() from any thread. Several consumers of one name, in one process
-// or many, share the work. Lifetime: the coordinator outlives the consumer. An exception thrown by the handler leaves
-// run() with the batch rolled back.
+// or many, share the work. Lifetime: the coordinator outlives the consumer; a child of fork() leaves both alone. An
+// exception thrown by the handler leaves run() with the batch rolled back.
 //
 //   auto consumer = Consumer::open(*coordinator, {.name = "totals", .topics = {"orders"}}).value();
 //   auto done = consumer->run([](UnitOfWork& unit, std::span<const ReceivedEvent> events) -> Result<void> {
@@ -164,6 +164,7 @@ class Consumer {
 
  private:
   explicit Consumer(std::unique_ptr<consumer::Loop> loop);
+  [[nodiscard]] Result<void> run(const Handler& handler, bool to_end);
   std::unique_ptr<consumer::Loop> loop_;
 };
 

@@ -14,6 +14,11 @@
 // Threads: safe from many threads. The library starts one thread per lane it holds and one for housekeeping.
 // Lifetime: the stores are shared; units must be gone before the coordinator is destroyed. The destructor waits,
 // bounded by `close_timeout`, for open batches to settle and releases the lanes.
+// Processes: a coordinator belongs to the process that opened it. In a child of fork() begin() and run() refuse, and
+// the destructors of a coordinator, unit or consumer that it inherited do nothing: what these hold stays open until the
+// child ends or calls exec. Fork first, then open the stores and a coordinator in each process. SQLite demands more: no
+// child may open a file that its parent has open at the fork, not even anew; the child would mistake its parent's locks
+// for its own.
 //
 //   auto coordinator = Coordinator::open(sqlite::open("shop.db").value(), local_stream::open("shop.events").value(), {}).value();
 //   Outcome outcome = coordinator->run([&](UnitOfWork& unit) -> Result<void> { … });
@@ -143,6 +148,9 @@ class Coordinator {
 
   // Waits until every unit decided so far is visible in the stream.
   [[nodiscard]] Result<void> flush(std::chrono::milliseconds timeout);
+
+  // Fails in any process but the one that opened this coordinator.
+  [[nodiscard]] Result<void> check_process() const;
 
   // The lanes that this coordinator holds just now; empty at the lower levels, which have none.
   [[nodiscard]] std::vector<LaneNumber> lanes() const;

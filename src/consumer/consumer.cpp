@@ -23,6 +23,7 @@ Result<void> check(const ConsumerOptions& options) {
 
 Result<std::unique_ptr<Consumer>> Consumer::open(Coordinator& coordinator, ConsumerOptions options) {
   if (auto checked = check(options); !checked) return failure(checked);
+  if (auto ours = coordinator.check_process(); !ours) return failure(ours);
   if (auto schema = coordinator.database()->schema(); !schema) return failure(schema);
   for (const std::string& topic : options.topics) {
     const auto info = coordinator.stream()->topic(topic);
@@ -44,10 +45,17 @@ Result<std::unique_ptr<Consumer>> Consumer::open(Coordinator& coordinator, Consu
 }
 
 Consumer::Consumer(std::unique_ptr<consumer::Loop> loop) : loop_(std::move(loop)) {}
-Consumer::~Consumer() = default;
+Consumer::~Consumer() {
+  // Left to leak, as the coordinator is.
+  if (loop_ != nullptr && !loop_->opened_in().is_this_one()) static_cast<void>(loop_.release());
+}
 
-Result<void> Consumer::run(const Handler& handler) { return loop_->run(handler, false); }
-Result<void> Consumer::run_to_end(const Handler& handler) { return loop_->run(handler, true); }
+Result<void> Consumer::run(const Handler& handler) { return run(handler, false); }
+Result<void> Consumer::run_to_end(const Handler& handler) { return run(handler, true); }
+Result<void> Consumer::run(const Handler& handler, bool to_end) {
+  if (!loop_->opened_in().is_this_one()) return failure(loop_->opened_in().forked_error("the consumer"));
+  return loop_->run(handler, to_end);
+}
 void Consumer::stop() { loop_->stop(); }
 ConsumerProgress Consumer::progress() const { return loop_->progress(); }
 

@@ -11,6 +11,7 @@
 #include "consumer/applier.hpp"
 #include "consumer/claims.hpp"
 #include "consumer/patience.hpp"
+#include "core/opening_process.hpp"
 #include "write_aside/consumer.hpp"
 
 namespace write_aside::consumer {
@@ -22,6 +23,7 @@ class Loop {
   [[nodiscard]] Result<void> run(const Consumer::Handler& handler, bool to_end);
   void stop() { patience_.stop(); }
   [[nodiscard]] ConsumerProgress progress() const;
+  [[nodiscard]] const core::OpeningProcess& opened_in() const { return opened_in_; }
 
  private:
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -43,6 +45,7 @@ class Loop {
   [[nodiscard]] Result<bool> stands_at_end();
   [[nodiscard]] bool due(TimePoint& at, std::chrono::milliseconds interval);
 
+  const core::OpeningProcess opened_in_ = {};
   Coordinator& coordinator_;
   const ConsumerOptions options_;
   Tables tables_;

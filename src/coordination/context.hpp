@@ -5,6 +5,7 @@
 #include <string>
 
 #include "coordination/lane.hpp"
+#include "core/opening_process.hpp"
 #include "write_aside/coordinator.hpp"
 
 namespace write_aside::coordination {
@@ -19,6 +20,7 @@ struct Context {
   std::string ledger_topic;
   std::string ledger_id;
   std::string process;  // to_string of our ProcessIdentity
+  core::OpeningProcess opened_in = {};
 
   [[nodiscard]] TimePoint now() const { return runtime.now(); }
   [[nodiscard]] TimePoint after(std::chrono::nanoseconds span) const {

@@ -30,7 +30,10 @@ void pause(ports::Runtime& runtime, std::chrono::milliseconds span) {
 }  // namespace
 
 Coordinator::Coordinator(std::unique_ptr<Core> core) : core_(std::move(core)) {}
-Coordinator::~Coordinator() = default;
+Coordinator::~Coordinator() {
+  // It is left to leak: its threads are not here to be waited for, and to close a connection would reach the parent's.
+  if (core_ != nullptr && !core_->context().opened_in.is_this_one()) static_cast<void>(core_.release());
+}
 
 Result<std::unique_ptr<Coordinator>> Coordinator::open(std::shared_ptr<ports::Database> database,
                                                        std::shared_ptr<ports::EventStream> stream,
@@ -45,7 +48,14 @@ Result<std::unique_ptr<Coordinator>> Coordinator::open(std::shared_ptr<ports::Da
   return std::unique_ptr<Coordinator>(new Coordinator(std::move(*core)));
 }
 
+Result<void> Coordinator::check_process() const {
+  const core::OpeningProcess& opened_in = core_->context().opened_in;
+  if (!opened_in.is_this_one()) return failure(opened_in.forked_error("the coordinator"));
+  return {};
+}
+
 Result<UnitOfWork> Coordinator::begin(BeginOptions options) {
+  if (auto ours = check_process(); !ours) return failure(ours);
   const auto& context = core_->context();
   if (context.options.guarantee == Guarantee::exactly_once) {
     // A unit that holds the database's write lock while no lane is there would keep the lane from being taken.
@@ -57,6 +67,7 @@ Result<UnitOfWork> Coordinator::begin(BeginOptions options) {
 }
 
 Result<UnitOfWork> Coordinator::begin(std::unique_ptr<ports::Session> session, BeginOptions options) {
+  if (auto ours = check_process(); !ours) return failure(ours);
   // The journal row would go where nobody of ours looks for it.
   const std::string elsewhere = session->database_id();
   if (!elsewhere.empty() && elsewhere != core_->context().database_id) {
@@ -92,6 +103,7 @@ Outcome Coordinator::run(const std::function<Result<void>(UnitOfWork&)>& work, R
 }
 
 Outcome Coordinator::resolve(const UnitId& unit) {
+  if (auto ours = check_process(); !ours) return Outcome::in_doubt(unit, ours.error());
   const auto& context = core_->context();
   const TimePoint deadline = context.after(context.options.doubt_timeout);
   for (std::uint32_t attempt = 1;; ++attempt) {
@@ -118,12 +130,16 @@ Outcome Coordinator::resolve(const UnitId& unit) {
 }
 
 Result<void> Coordinator::flush(std::chrono::milliseconds timeout) {
+  if (auto ours = check_process(); !ours) return ours;
   if (core_->drain(core_->context().after(timeout))) return {};
   return failure(coordination::coordination_error(ErrorCode::timeout, Effect::unknown, true,
                                                   "some committed units are not visible yet; they will be"));
 }
 
-std::vector<LaneNumber> Coordinator::lanes() const { return core_->lanes(); }
+std::vector<LaneNumber> Coordinator::lanes() const {
+  if (!check_process()) return {};
+  return core_->lanes();
+}
 
 const std::string& Coordinator::source() const { return core_->source(); }
 

@@ -281,6 +281,14 @@ Error Core::no_lane_error() {
     error.message = "no lane can take units, nothing took effect: " + last->message;
     return error;
   }
+  if (std::all_of(drivers_.begin(), drivers_.end(), [](const auto& driver) { return driver->waits_for_stream(); })) {
+    Error error = coordination_error(
+        ErrorCode::lane_unavailable, Effect::no, true,
+        "every lane waited for " + context_.stream->name() +
+            " for too long; nothing took effect, check that it answers, run the unit again, or raise join_timeout");
+    error.side = Side::stream;
+    return error;
+  }
   return coordination_error(ErrorCode::lane_unavailable, Effect::no, true,
                             "every lane was busy for too long; nothing took effect, run the unit again, or raise "
                             "join_timeout");

@@ -99,12 +99,19 @@ std::vector<MemberPointer> Lane::delivered(std::uint64_t token, bool good, std::
   return members;
 }
 
-void Lane::refused(const MemberPointer& member, std::uint64_t token) {
+void Lane::not_taken(std::uint64_t token) {
   if (token == ledger_token_) {
     ledger_token_ = 0;
     ledger_record_produced_ = false;
   }
-  awaited_.erase(token);
+  const auto awaited = awaited_.find(token);
+  if (awaited == awaited_.end()) return;
+  for (const MemberPointer& member : awaited->second) member->produced_in = 0;
+  awaited_.erase(awaited);
+}
+
+void Lane::refused(const MemberPointer& member, std::uint64_t token) {
+  not_taken(token);
   member->produced_in = 0;
   member->state = State::aborted;
   remove(member);

@@ -73,6 +73,8 @@ class Lane {
   [[nodiscard]] bool is_idle() const { return members_.empty() && !transaction_open_; }
   [[nodiscard]] bool transaction_is_open() const { return transaction_open_; }
   [[nodiscard]] BatchId batch() const { return {epoch_, n_}; }
+  // An acknowledgement, or the answer to an end, is to come.
+  [[nodiscard]] bool waits_for_stream() const { return !awaited_.empty() || phase_ == Phase::ending; }
 
   // T5: T4 is known to be committed. `adopted`: every undelivered row with label (epoch, 1), in key order.
   void open(std::uint64_t epoch, std::string owner, std::optional<BatchId> settled, std::int64_t ledger_offset,
@@ -92,7 +94,9 @@ class Lane {
   void produced(const std::vector<MemberPointer>& members, bool with_ledger_record, std::uint64_t token);
   // Returns the members whose vote this completes.
   std::vector<MemberPointer> delivered(std::uint64_t token, bool good, std::int64_t first_offset, TimePoint now);
-  // The stream refused the call and accepted nothing of it: the member is out, the batch is unharmed.
+  // The stream refused the call and accepted nothing of it.
+  void not_taken(std::uint64_t token);
+  // The same of a call for one member: it is out, the batch is unharmed.
   void refused(const MemberPointer& member, std::uint64_t token);
 
   // C5: the vote is valid here and now.

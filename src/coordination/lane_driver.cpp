@@ -134,11 +134,7 @@ void LaneDriver::begin_and_produce() {
     Lock lock(*lock_);
     if (next_step().kind != Step::Kind::begin) return;
     if (!begin_batch(lock)) return;
-    // B3, T5: the members that were carried over come first, in join order.
-    if (auto produced = produce(lock, lane_->unproduced()); !produced) {
-      failed(produced.error());
-      lane_->distrust_producer();
-    }
+    produce_carried(lock);
   }
   directory_.lane_changed();
 }
@@ -219,6 +215,7 @@ void LaneDriver::await_acknowledgement(const MemberPointer& member, TimePoint de
 Result<void> LaneDriver::await_vote(const MemberPointer& member, TimePoint deadline) {
   Lock lock(*lock_);
   for (;;) {
+    if (member->refused_by) return failure(*member->refused_by);
     if (member->is_over()) {
       return failure(coordination_error(ErrorCode::lane_unavailable, Effect::no, true,
                                         "the lane of unit " + to_string(member->key) +
@@ -229,10 +226,11 @@ Result<void> LaneDriver::await_vote(const MemberPointer& member, TimePoint deadl
       return {};
     }
     if (!wait_for(member, lock, deadline)) {
-      Error error = coordination_error(
-          ErrorCode::timeout, Effect::no, true,
-          "publishing unit " + to_string(member->key) + " was not acknowledged in time; nothing took effect" +
-              (last_error_ ? " (last: " + last_error_->message + ")" : "") + "; run the unit again");
+      Error error =
+          coordination_error(ErrorCode::timeout, Effect::no, true,
+                             "publishing unit " + to_string(member->key) + " to " + context_.stream->name() +
+                                 " was not acknowledged in time; nothing took effect" +
+                                 (last_error_ ? " (last: " + last_error_->message + ")" : "") + "; run the unit again");
       error.side = Side::stream;
       return failure(std::move(error));
     }
@@ -310,6 +308,11 @@ bool LaneDriver::has_open_batch() {
 bool LaneDriver::is_open() {
   const Lock lock(*lock_);
   return lane_ && (lane_->phase() == Lane::Phase::open || lane_->phase() == Lane::Phase::ending);
+}
+
+bool LaneDriver::waits_for_stream() {
+  const Lock lock(*lock_);
+  return lane_ && lane_->waits_for_stream();
 }
 
 std::optional<LaneNumber> LaneDriver::lane_number() {

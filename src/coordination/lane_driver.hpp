@@ -56,6 +56,7 @@ class LaneDriver final : public ports::Deliveries {
   TimePoint keep_house();
 
   [[nodiscard]] bool is_open();
+  [[nodiscard]] bool waits_for_stream();
   // Would take a joiner at once, and nobody is in it. Lock-free: other lanes ask while they hold their own lock.
   [[nodiscard]] bool is_free() const { return free_.load(std::memory_order_relaxed); }
   // The lane that is held here; none while it is being taken, and once it is lost or halted.
@@ -96,6 +97,8 @@ class LaneDriver final : public ports::Deliveries {
   // lane_driver_production.cpp
   [[nodiscard]] Result<void> begin_batch(Lock& lock);
   [[nodiscard]] Result<void> produce(Lock& lock, const std::vector<MemberPointer>& members);
+  void produce_carried(Lock& lock);
+  [[nodiscard]] Result<void> produce_one_by_one(Lock& lock);
   void fill(core::Envelope& envelope, std::string& ledger_value, const std::vector<MemberPointer>& members) const;
 
   // lane_driver_takeover.cpp: T1 to T5, B4, B5

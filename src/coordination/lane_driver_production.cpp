@@ -11,6 +11,7 @@ bool is_refusal(ErrorCode code) {
     case ErrorCode::invalid_argument:
     case ErrorCode::unknown_topic:
     case ErrorCode::event_too_large:
+    case ErrorCode::not_authorised:
     case ErrorCode::storage_full:
     case ErrorCode::read_only:
     case ErrorCode::busy:
@@ -18,6 +19,11 @@ bool is_refusal(ErrorCode code) {
     default:
       return false;
   }
+}
+
+// Of those, the ones that the events themselves are to blame for: the stream would take others.
+bool is_for_good(ErrorCode code) {
+  return is_refusal(code) && code != ErrorCode::storage_full && code != ErrorCode::read_only && code != ErrorCode::busy;
 }
 
 }  // namespace
@@ -84,6 +90,37 @@ Result<void> LaneDriver::produce(Lock& lock, const std::vector<MemberPointer>& m
   auto produced = producer_->produce(envelope.records(), token);
   lock.lock();
   return produced;
+}
+
+// Called and left with the lock held. B3, T5: the members that were carried over come first, in join order.
+void LaneDriver::produce_carried(Lock& lock) {
+  auto produced = produce(lock, lane_->unproduced());
+  if (!produced && is_for_good(produced.error().code)) {
+    // C1: the events of one are refused, and the others are not to wait with it. Nothing of the call was taken.
+    lane_->not_taken(last_token_);
+    produced = produce_one_by_one(lock);
+  }
+  if (produced) return;
+  failed(produced.error());
+  lane_->distrust_producer();
+}
+
+Result<void> LaneDriver::produce_one_by_one(Lock& lock) {
+  // Asked anew each time: meanwhile units withdraw, or the lane is lost.
+  while (lane_->phase() == Lane::Phase::open && lane_->transaction_is_open()) {
+    const std::vector<MemberPointer> rest = lane_->unproduced();
+    if (rest.empty()) break;
+    const MemberPointer& member = rest.front();
+    const auto produced = produce(lock, {member});
+    if (produced) continue;
+    // What is decided is owed, whatever the stream says.
+    if (!is_for_good(produced.error().code) || member->state != Member::State::joined) return produced;
+    member->refused_by = produced.error();
+    lane_->refused(member, last_token_);
+    last_error_.reset();  // it was this unit's trouble, and no longer hinders the lane
+    wake(member);
+  }
+  return {};
 }
 
 void LaneDriver::fill(core::Envelope& envelope, std::string& ledger_value,

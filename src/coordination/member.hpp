@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "core/publication.hpp"
+#include "write_aside/error.hpp"
 #include "write_aside/ports/runtime.hpp"
 #include "write_aside/unit_id.hpp"
 
@@ -30,8 +32,9 @@ struct Member {
   bool adopted = false;        // its row carries a label
   bool ever_in_doubt = false;  // D4: its row is kept
   bool waits_for_visibility = false;
-  std::uint64_t produced_in = 0;  // n of the batch that its events were last produced in
-  bool acknowledged = false;      // all of them, in that batch
+  std::uint64_t produced_in = 0;         // n of the batch that its events were last produced in
+  bool acknowledged = false;             // all of them, in that batch
+  std::optional<Error> refused_by = {};  // C1: why it aborted, if the stream refused its events after it had joined
 
   // Wakes the thread that waits for this member, if one does; guarded by the lane's lock.
   std::shared_ptr<ports::Condition> waiter = {};

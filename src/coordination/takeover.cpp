@@ -32,19 +32,11 @@ Result<bool> first_member_exists(ports::OwnTransaction& transaction, const Ledge
   return row->has_value() && !(*row)->tombstone;
 }
 
-Result<std::vector<MemberPointer>> labelled_members(const Context& context, const Ownership& mine,
-                                                    ports::Deadline deadline) {
+Result<std::vector<ports::JournalRow>> labelled_rows(const Context& context, const Ownership& mine,
+                                                     ports::Deadline deadline) {
   auto transaction = context.database->own_transaction(deadline);
   if (!transaction) return failure(transaction);
-  auto rows = (*transaction)->undelivered_labelled(mine.lane, {mine.epoch, 1}, adopted_rows_max);
-  if (!rows) return failure(rows);
-  std::vector<MemberPointer> members;
-  for (const ports::JournalRow& row : *rows) {
-    auto member = adopted_member(row);
-    if (!member) return failure(member);
-    members.push_back(std::move(*member));
-  }
-  return members;
+  return (*transaction)->undelivered_labelled(mine.lane, {mine.epoch, 1}, adopted_rows_max);
 }
 
 }  // namespace
@@ -121,9 +113,14 @@ Result<Adoption> adopt_lane(const Context& context, const Ownership& mine, const
     result.settled = row.settled;
     result.ledger_offset = row.ledger_offset;
   }
-  auto members = labelled_members(context, mine, deadline);
-  if (!members) return failure(members);
-  result.members = std::move(*members);
+  const auto rows = labelled_rows(context, mine, deadline);
+  if (!rows) return failure(rows);
+  for (const ports::JournalRow& row : *rows) {
+    auto member = adopted_member(row);
+    // A row that is damaged stays so: whoever takes the lane after us would get no further, and nobody would know why.
+    if (!member) return Adoption{Adoption::State::halted, member.error().message};
+    result.members.push_back(std::move(*member));
+  }
   return result;
 }
 

@@ -7,7 +7,11 @@
 namespace write_aside::coordination {
 
 Unit::Unit(Core& core, std::unique_ptr<ports::Session> session, const BeginOptions& options)
-    : core_(core), session_(std::move(session)), ordering_key_(options.ordering_key), lane_(options.lane) {}
+    : core_(core),
+      opened_in_(core.context().opened_in),
+      session_(std::move(session)),
+      ordering_key_(options.ordering_key),
+      lane_(options.lane) {}
 
 Result<void> Unit::begin() {
   auto begun = session_->begin(core_.context().after(core_.context().options.session_timeout));
@@ -15,26 +19,34 @@ Result<void> Unit::begin() {
   return begun;
 }
 
-Error Unit::over() const {
-  return {.code = ErrorCode::closed,
-          .side = Side::caller,
-          .effect = Effect::no,
-          .message = "the unit of work is over; begin another"};
+Unit::~Unit() {
+  rollback();
+  // In a forked child it is left to leak: the transaction is the parent's, to whom the session's end would be its end.
+  if (!is_ours()) static_cast<void>(session_.release());
+}
+
+std::optional<Error> Unit::find_hindrance() const {
+  if (!is_ours()) return opened_in_.forked_error("the unit of work");
+  if (open_) return std::nullopt;
+  return Error{.code = ErrorCode::closed,
+               .side = Side::caller,
+               .effect = Effect::no,
+               .message = "the unit of work is over; begin another"};
 }
 
 Result<Rows> Unit::execute(std::string_view sql, std::span<const Parameter> parameters) {
-  if (!open_) return failure(over());
+  if (auto hindrance = find_hindrance()) return failure(*std::move(hindrance));
   return session_->execute(sql, parameters);
 }
 
 Result<void> Unit::execute_all(std::span<const Statement> statements, std::size_t& failed) {
   failed = 0;
-  if (!open_) return failure(over());
+  if (auto hindrance = find_hindrance()) return failure(*std::move(hindrance));
   return session_->execute_all(statements, failed);
 }
 
 Result<void> Unit::publish(Event event) {
-  if (!open_) return failure(over());
+  if (auto hindrance = find_hindrance()) return failure(*std::move(hindrance));
   if (auto good = check_event(event, core_.context().stream->record_bytes_max()); !good) return good;
   if (auto known = core_.check_topic(event.topic); !known) return known;
   if (event.id.empty()) event.id = core_.next_event_id();
@@ -43,14 +55,14 @@ Result<void> Unit::publish(Event event) {
 }
 
 Result<void> Unit::savepoint() {
-  if (!open_) return failure(over());
+  if (auto hindrance = find_hindrance()) return failure(*std::move(hindrance));
   auto made = session_->savepoint(static_cast<int>(savepoints_.size()) + 1);
   if (made) savepoints_.push_back(events_.size());
   return made;
 }
 
 Result<void> Unit::rollback_to_savepoint() {
-  if (!open_) return failure(over());
+  if (auto hindrance = find_hindrance()) return failure(*std::move(hindrance));
   if (savepoints_.empty()) {
     return failure(Error{.code = ErrorCode::invalid_argument,
                          .side = Side::caller,
@@ -65,7 +77,7 @@ Result<void> Unit::rollback_to_savepoint() {
 }
 
 Result<void> Unit::release_savepoint() {
-  if (!open_) return failure(over());
+  if (auto hindrance = find_hindrance()) return failure(*std::move(hindrance));
   if (savepoints_.empty()) {
     return failure(Error{.code = ErrorCode::invalid_argument,
                          .side = Side::caller,
@@ -78,25 +90,27 @@ Result<void> Unit::release_savepoint() {
 }
 
 Result<std::optional<std::string>> Unit::progress(std::string_view source) {
-  if (!open_) return failure(over());
+  if (auto hindrance = find_hindrance()) return failure(*std::move(hindrance));
   return session_->progress(source);
 }
 
 Result<bool> Unit::advance(std::string_view source, std::optional<std::string_view> expected,
                            std::string_view position) {
-  if (!open_) return failure(over());
+  if (auto hindrance = find_hindrance()) return failure(*std::move(hindrance));
   return session_->advance(source, expected, position);
 }
 
 void Unit::rollback() noexcept {
-  if (!open_) return;
+  if (!open_ || !is_ours()) return;
   open_ = false;
   // A rollback that fails leaves the session unusable and the effect still nothing; the session goes with us.
   (void)session_->rollback();
 }
 
 Outcome Unit::commit(Wait wait) {
-  if (!open_) return Outcome::aborted(over());
+  // What becomes of it is the parent's to say.
+  if (!is_ours()) return Outcome::in_doubt({}, *find_hindrance());
+  if (auto hindrance = find_hindrance()) return Outcome::aborted(*std::move(hindrance));
   open_ = false;
   if (events_.empty()) return commit_rows_only();
   if (core_.context().options.guarantee == Guarantee::exactly_once) return commit_exactly_once(wait);

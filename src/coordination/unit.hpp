@@ -13,7 +13,7 @@ namespace write_aside::coordination {
 class Unit {
  public:
   Unit(Core& core, std::unique_ptr<ports::Session> session, const BeginOptions& options);
-  ~Unit() { rollback(); }
+  ~Unit();
   Unit(const Unit&) = delete;
   Unit& operator=(const Unit&) = delete;
 
@@ -31,7 +31,9 @@ class Unit {
   void rollback() noexcept;
 
  private:
-  [[nodiscard]] Error over() const;
+  // False in a forked child.
+  [[nodiscard]] bool is_ours() const { return opened_in_.is_this_one(); }
+  [[nodiscard]] std::optional<Error> find_hindrance() const;
   Outcome commit_rows_only();
   Outcome commit_exactly_once(Wait wait);
   [[nodiscard]] Result<void> write_journal(const Core::Place& place, std::string_view payload, TimePoint published_by);
@@ -41,6 +43,7 @@ class Unit {
   Outcome conclude(const Core::Place& place, ports::CommitReply reply, Wait wait);
 
   Core& core_;
+  const core::OpeningProcess opened_in_;
   std::unique_ptr<ports::Session> session_;
   const std::string ordering_key_;
   const std::optional<LaneNumber> lane_;

@@ -435,7 +435,7 @@ TEST_F(ApplyingWithWorkers, LoadKeepsTheOrderOfTheEventsKey) {
                                "--batch", "5", "--json"});
   ASSERT_EQ(loaded.status, 0) << loaded.err;
   EXPECT_EQ(report(loaded)["committed"], 1'000);
-  const Finished verified = run({"verify", "in.csv", "--format", "csv", "--json"});
+  const Finished verified = run({"verify", "in.csv", "--format", "csv", "--topic", "orders", "--json"});
   EXPECT_EQ(verified.status, 0) << verified.out << verified.err;
   EXPECT_EQ(Json::parse(verified.out)["note"], "");
   EXPECT_EQ(query("shop.db", "select count(*) from seen"), "1000");
@@ -459,7 +459,7 @@ TEST_F(Applying, LoadsCsvAndReplacesRows) {
   EXPECT_EQ(std::count(tail.out.begin(), tail.out.end(), '\n'), 3) << tail.out;
   EXPECT_NE(tail.out.find(R"("value":"{\"id\":\"2\",\"state\":\"a,\\\"b\"}")"), std::string::npos) << tail.out;
   EXPECT_NE(tail.out.find(R"("ce_type":"orders.upserted")"), std::string::npos);
-  const Finished verified = run({"verify", "in.csv", "--format", "csv", "--json"});
+  const Finished verified = run({"verify", "in.csv", "--format", "csv", "--topic", "orders", "--json"});
   EXPECT_EQ(verified.status, 0) << verified.out << verified.err;
 }
 

@@ -161,6 +161,28 @@ TEST_F(Operating, MendsALaneThatHaltedBecauseTheStreamWasReplaced) {
   EXPECT_EQ(events(), "1");
 }
 
+TEST_F(Operating, AUnitThatCannotBeReadHaltsItsLaneUntilItIsGivenUp) {
+  ASSERT_EQ(run({"init", "--lanes", "1", "--topic", "orders:2"}).status, 0);
+  ASSERT_EQ(query("shop.db", "create table orders (id integer primary key, state text)"), "");
+  write_file("in.jsonl", unit(1));
+  ASSERT_EQ(run({"apply", "in.jsonl"}).status, 0);
+  ASSERT_EQ(query("shop.db",
+                  "insert into write_aside_journal (lane, epoch, n, member, payload) values (0, 1, 9, 1, x'0102')"),
+            "");
+  write_file("more.jsonl", unit(2));
+  const Finished halted = run({"apply", "more.jsonl"});
+  EXPECT_EQ(halted.status, 3) << halted.err;
+  const Finished status = run({"status"});
+  EXPECT_EQ(status.status, 3);
+  EXPECT_NE(status.out.find("  halted  "), std::string::npos) << status.out;
+  EXPECT_NE(status.out.find("unit 0.1.9.1: journal payload"), std::string::npos) << status.out;
+
+  ASSERT_EQ(
+      query("shop.db", "update write_aside_journal set delivered_at = unixepoch() * 1000 where payload = x'0102'"), "");
+  EXPECT_EQ(run({"resolve", "--lane", "0", "--yes"}).status, 0);
+  EXPECT_EQ(run({"apply", "more.jsonl"}).status, 0);
+  EXPECT_EQ(rows() + " " + events(), "2 2");
+}
 TEST_F(Operating, VerifyFindsWhatTheStreamLost) {
   halt_the_lane();
   const Finished verified = run({"verify", "in.jsonl", "--json"});
@@ -194,6 +216,30 @@ TEST_F(Operating, VerifyReadsTheTopicsThatTheInputNames) {
   remove_stream();
   ASSERT_EQ(run({"init", "--topic", "orders:2", "--topic", "stock:1"}).status, 0);
   EXPECT_EQ(Json::parse(run({"verify", "in.jsonl", "--json"}).out)["lost"], 1);
+}
+
+TEST_F(Operating, VerifyOfALoadedInputReadsTheTopicThatItIsTold) {
+  ASSERT_EQ(run({"init", "--topic", "orders:2", "--topic", "strangers:1"}).status, 0);
+  ASSERT_EQ(query("shop.db", "create table seen (n integer primary key)"), "");
+  write_file("in.csv", "n\n1\n2\n");
+  ASSERT_EQ(run({"load", "in.csv", "--table", "seen", "--topic", "orders", "--key", "n"}).status, 0);
+  const Arguments verify{"verify", "in.csv", "--format", "csv", "--json"};
+  const Finished untold = run(verify);
+  EXPECT_EQ(untold.status, 2);
+  EXPECT_NE(untold.err.find("--topic"), std::string::npos) << untold.err;
+  EXPECT_EQ(std::count(untold.err.begin(), untold.err.end(), '\n'), 1) << untold.err;
+  const auto verified = [&](const std::string& topic) {
+    Arguments arguments = verify;
+    arguments.insert(arguments.end(), {"--topic", topic});
+    return Json::parse(run(arguments).out);
+  };
+  const Json told = verified("orders");
+  EXPECT_EQ(told["topics"], 1);
+  EXPECT_EQ(told["note"], "") << "lost and torn are judged";
+  EXPECT_EQ(told["lost"], 0);
+  const Json elsewhere = verified("strangers");
+  EXPECT_EQ(elsewhere["lost"], 2);
+  EXPECT_NE(elsewhere["note"], "") << "that the topic is another one is said as well";
 }
 
 TEST_F(Operating, VerifyFindsEventsThatTheDatabaseNeverCommitted) {

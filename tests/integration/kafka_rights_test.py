@@ -9,6 +9,7 @@ import pathlib
 import re
 import sqlite3
 import sys
+import time
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -26,6 +27,7 @@ from servers.process import free_port, wait_until  # noqa: E402
 DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "operating.md"
 USER, PASSWORD = "shop", "correct-horse"
 SECONDS_MAX = 20
+PUBLISH_TIMEOUT = 10
 
 
 def broker_with_authorizer(port):
@@ -177,6 +179,14 @@ class KafkaRights(ProgramCase):
             other = self.run_program("apply", "--quiet", units, "--guarantee", "at_least_once", "--source", "other")
             self.assert_refused(other, 4, "grant Write on the topic", name)
         self.assertEqual(self.rows(), order - 1)
+
+    def test_a_missing_right_on_a_topic_is_told_at_once(self):
+        self.grant([right for right in self.rights_of_a_service() if right != ("each topic of events", "Write")])
+        started = time.monotonic()
+        refused = self.run_program("apply", "--quiet", self.write_units(self.topic, [1]))
+        self.assertLess(time.monotonic() - started, PUBLISH_TIMEOUT, "it is not waited for")
+        self.assert_refused(refused, 4, "grant Write on the topic", self.topic)
+        self.assertEqual(self.rows(), 0)
 
     def test_a_newer_librdkafka_says_as_much(self):
         self.grant([right for right in self.rights_of_a_service() if right != ("each topic of events", "Write")])

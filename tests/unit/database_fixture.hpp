@@ -38,10 +38,10 @@ class DatabaseFixture : public ::testing::Test {
     one.events.push_back({.topic = "t", .type = "x", .value = value});
     return core::encode(one);
   }
-  void journal(const UnitId& key) {
+  void journal(const UnitId& key) { journal(key, payload(to_string(key))); }
+  void journal(const UnitId& key, const std::string& text) {
     const auto session = plain->session(deadline).value();
     ASSERT_TRUE(session->begin(deadline));
-    const std::string text = payload(to_string(key));
     session->send_journal({.key = key, .payload = text});
     (void)session->receive_journal().value();
     ASSERT_EQ(session->commit(deadline).state, ports::CommitReply::State::committed);

@@ -170,6 +170,14 @@ TEST_F(Takeover, T4_HaltsWhenOnlyATombstoneStandsWhereTheFirstMemberShould) {
   EXPECT_EQ(adopt(BatchId{2, 1}).value().state, Adoption::State::halted);
 }
 
+TEST_F(Takeover, T5_HaltsWhenAnAdoptedUnitCannotBeRead) {
+  owned(3, "me");
+  journal({0, 2, 2, 1}, "no payload");
+  const Adoption adoption = adopt({}).value();
+  EXPECT_EQ(adoption.state, Adoption::State::halted);
+  EXPECT_NE(adoption.reason.find("unit 0.2.2.1"), std::string::npos) << adoption.reason;
+}
+
 TEST_F(Takeover, T4_WithoutAReplyItIsNotDone) {
   owned(3, "me");
   journal({0, 2, 1, 1});

@@ -27,6 +27,7 @@ bool is_refusal(ErrorCode code) {
     case ErrorCode::invalid_argument:
     case ErrorCode::unknown_topic:
     case ErrorCode::event_too_large:
+    case ErrorCode::not_authorised:
     case ErrorCode::busy:
       return true;
     default:
