@@ -5,15 +5,17 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <string>
 
+#include "core/forks.hpp"
 #include "write_aside/error.hpp"
 
 namespace write_aside::core {
 
 class OpeningProcess {
  public:
-  [[nodiscard]] bool is_this_one() const { return ::getpid() == pid_; }
+  [[nodiscard]] bool is_this_one() const { return fork_count() == forks_; }
   // `what`: "the coordinator".
   [[nodiscard]] Error forked_error(const std::string& what) const {
     return {.code = ErrorCode::invalid_argument,
@@ -24,6 +26,7 @@ class OpeningProcess {
   }
 
  private:
+  std::uint64_t forks_ = fork_count();
   pid_t pid_ = ::getpid();
 };
 

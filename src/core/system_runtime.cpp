@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <random>
 #include <thread>
 #include <utility>
 
+#include "core/forks.hpp"
 #include "core/process_identity.hpp"
 #include "write_aside/ports/runtime.hpp"
 
@@ -85,13 +85,11 @@ class SystemThread final : public Thread {
   std::thread thread_;
 };
 
-std::atomic<std::uint64_t> fork_count{0};
-
 // The kernel's random numbers, fetched some at a time. A forked child starts with none of its parent's.
 class RandomNumbers {
  public:
   std::uint64_t next() {
-    const std::uint64_t forks = fork_count.load(std::memory_order_relaxed);
+    const std::uint64_t forks = core::fork_count();
     if (used_ == numbers_.size() || forks != forks_) {
       fill();
       forks_ = forks;
@@ -116,9 +114,6 @@ class RandomNumbers {
 
 class SystemRuntime final : public Runtime {
  public:
-  SystemRuntime() {
-    pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1, std::memory_order_relaxed); });
-  }
   SteadyTime now() override { return std::chrono::steady_clock::now(); }
   std::chrono::system_clock::time_point wall_clock() override { return std::chrono::system_clock::now(); }
   std::uint64_t random() override {
