@@ -209,6 +209,16 @@ class OracleTest(unittest.TestCase):
                              outcomes=[(SOURCE, *outcome) for outcome in outcomes]).judge()
             self.assertEqual((verdict["untrue"], verdict["missing"]), (count, count > 0), verdict["examples"])
 
+    def test_counts_what_a_level_allows_and_finds_no_harm_in_it(self):
+        self.delete_events(3)
+        self.delete_rows(5)
+        self.uncount(5)
+        for allowed, ok in (((), False), (("lost",), False), (("lost", "orphan"), True)):
+            view = EmbeddedView(self.database_path, self.stream_path)
+            verdict = Oracle(view, [(SOURCE, self.input)], outcomes=[(SOURCE, 5, "aborted")], allowed=allowed).judge()
+            self.assertEqual((verdict["ok"], verdict["lost"], verdict["orphan"]), (ok, 1, 2), verdict["examples"])
+            self.assertEqual(verdict["untrue"], "orphan" not in allowed, verdict["examples"])
+
     def test_finds_a_damaged_file(self):
         self.database.close()
         with open(self.database_path, "r+b") as file:

@@ -12,6 +12,7 @@ import psycopg
 import make_input
 from oracle import Oracle
 from server_view import ServerView
+from stores import Recoverable
 
 SECONDS_MAX = 120
 EVIDENCE = {
@@ -46,7 +47,7 @@ def database_url(url, name):
     return f"{url.rpartition('/')[0]}/{name}"
 
 
-class ServerStores:
+class ServerStores(Recoverable):
     """`idle_timeout`: the server ends a session that holds locks and says nothing for so long."""
 
     def __init__(self, program, folder, lanes, addresses, environment=None, idle_timeout="0"):
@@ -89,11 +90,6 @@ class ServerStores:
         except subprocess.TimeoutExpired as expired:
             said = f"{expired.stdout}{expired.stderr}"
             raise RuntimeError(f"{words[0]} did not end within {SECONDS_MAX} s: {said}") from None
-
-    def recover(self):
-        recovered = self.run("recover")
-        if recovered.returncode != 0:
-            raise RuntimeError(f"recover: {recovered.stdout}{recovered.stderr}")
 
     def audit(self, inputs):
         """The program's own audit must agree with the oracle."""
@@ -155,8 +151,9 @@ class ServerStores:
             (self.name, count))
         return rows[0][0] if rows else 0
 
-    def judge(self, unfinished=False, reports=(), outcomes=()):
-        return Oracle(self.view(settled=not unfinished), self.inputs, unfinished, reports, outcomes).judge()
+    def judge(self, unfinished=False, reports=(), outcomes=(), allowed=()):
+        view = self.view(settled=not unfinished)
+        return Oracle(view, self.inputs, unfinished, reports, outcomes, allowed).judge()
 
     def save_evidence(self):
         """What one needs to look into it once the servers are gone: the tables, the ledger, whose event is where."""

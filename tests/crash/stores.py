@@ -35,7 +35,16 @@ def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-class Stores:
+class Recoverable:
+    """Stores on which `run` lets the program do something."""
+
+    def recover(self):
+        recovered = self.run("recover")
+        if recovered.returncode != 0:
+            raise RuntimeError(f"recover: {recovered.stdout}{recovered.stderr}")
+
+
+class Stores(Recoverable):
     def __init__(self, program, folder, lanes):
         self.program = program
         self.folder = folder
@@ -88,10 +97,10 @@ class Stores:
                     shutil.copy(source, folder / source.name)
         return folder
 
-    def judge(self, folder=None, unfinished=False):
+    def judge(self, folder=None, unfinished=False, outcomes=(), allowed=()):
         folder = folder or self.folder
         view = EmbeddedView(folder / self.database.name, folder / self.stream.name)
-        return Oracle(view, self.inputs, unfinished).judge()
+        return Oracle(view, self.inputs, unfinished, outcomes=outcomes, allowed=allowed).judge()
 
     def has_late_unit(self):
         """Whether a unit is committed, and its events are not visible yet."""

@@ -1,196 +1,26 @@
-// Runs the units of a campaign's input through the library and writes down the outcome of each, as soon as it is known.
+// Runs a campaign's input on THREADS threads and writes the outcome of each unit into LOG; see reporting.hpp.
 //
 //   report_outcomes DATABASE STREAM INPUT SOURCE THREADS LOG
-//
-// LOG gets a line for each outcome, `LINE committed`, `LINE aborted` or `LINE in_doubt UNIT`, in one write, so a kill
-// leaves whole lines. Started again with the same LOG it first asks about what is in doubt, then runs only units that
-// have no outcome yet: a unit that was reported aborted is never run again, so the claim stays open to be checked. A unit
-// whose row is there though nobody reported it was killed between its COMMIT and the report; it is passed over.
-// Units with the same ordering key run one after the other.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
-#include <fstream>
-#include <functional>
-#include <map>
-#include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "programs/reporting.hpp"
 #include "stores.hpp"
-#include "write_aside/coordinator.hpp"
 
 namespace {
 
 using namespace write_aside;
-using Json = nlohmann::json;
-using State = Outcome::State;
-
-// A store that is away makes units abort at once; the input is to outlast that.
-constexpr std::chrono::milliseconds pause_after_failure{20};
-
-class Log {
- public:
-  explicit Log(const std::string& path) {
-    std::ifstream file(path);
-    for (std::string text; std::getline(file, text);) {
-      const std::size_t blank = text.find(' ');
-      states_[std::stoull(text)] = text.substr(blank + 1);
-    }
-    descriptor_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-  }
-  Log(const Log&) = delete;
-  Log& operator=(const Log&) = delete;
-  ~Log() { ::close(descriptor_); }
-
-  // Of earlier runs, by line.
-  [[nodiscard]] const std::map<std::uint64_t, std::string>& states() const { return states_; }
-
-  void report(std::uint64_t line, const Outcome& outcome) const {
-    const std::string text = fmt::format("{} {}\n", line, describe(outcome));
-    if (::write(descriptor_, text.data(), text.size()) != static_cast<ssize_t>(text.size())) std::perror("LOG");
-  }
-
- private:
-  static std::string describe(const Outcome& outcome) {
-    switch (outcome.state()) {
-      case State::committed:
-        return "committed";
-      case State::aborted:
-        return "aborted";
-      case State::in_doubt:
-        break;
-    }
-    return "in_doubt " + (outcome.unit() ? to_string(*outcome.unit()) : std::string("-"));
-  }
-
-  std::map<std::uint64_t, std::string> states_;
-  int descriptor_ = -1;
-};
-
-class Reporter {
- public:
-  Reporter(Coordinator& coordinator, const Log& log) : coordinator_(coordinator), log_(log) {}
-
-  // True if nothing is in doubt any more.
-  bool resolve() const {
-    bool resolved = true;
-    for (const auto& [line, state] : log_.states()) {
-      if (!state.starts_with("in_doubt ")) continue;
-      const auto unit = parse_unit_id(state.substr(state.find(' ') + 1));
-      if (!unit) continue;  // without a key there is nothing to ask about: the rows tell
-      const Outcome outcome = coordinator_.resolve(*unit);
-      if (outcome.state() == State::in_doubt) {
-        resolved = false;
-      } else {
-        log_.report(line, outcome);
-      }
-    }
-    return resolved;
-  }
-
-  // True if the unit has a final outcome, or its row.
-  bool run(std::uint64_t line, const Json& text) const {
-    auto unit = coordinator_.begin({.ordering_key = text["ordering_key"].get_ref<const std::string&>()});
-    if (!unit) return failed(line, unit.error());
-    const auto& order = text["statements"][0]["params"][0];
-    const auto there = unit->execute("SELECT 1 FROM orders WHERE id = $1", {order.get<std::int64_t>()});
-    if (!there) return failed(line, there.error());
-    if (!there->rows.empty()) return true;
-    if (auto written = write(*unit, line, text); !written) {
-      // The row came in between: the COMMIT of a killed process has landed.
-      if (written.error().code == ErrorCode::constraint) return true;
-      return failed(line, written.error());
-    }
-    const Outcome outcome = unit->commit();
-    log_.report(line, outcome);
-    if (!outcome.is_committed()) std::this_thread::sleep_for(pause_after_failure);
-    return outcome.state() != State::in_doubt;
-  }
-
- private:
-  static Result<void> write(UnitOfWork& unit, std::uint64_t line, const Json& text) {
-    for (const Json& statement : text["statements"]) {
-      std::vector<Parameter> parameters;
-      for (const Json& parameter : statement["params"]) {
-        parameters.push_back(parameter.is_string() ? Parameter(parameter.get_ref<const std::string&>())
-                                                   : Parameter(parameter.get<std::int64_t>()));
-      }
-      if (auto done = unit.execute(statement["sql"].get_ref<const std::string&>(), parameters); !done)
-        return failure(done);
-    }
-    std::size_t index = 0;
-    for (const Json& event : text["events"]) {
-      Event one{.topic = event["topic"], .key = event["key"], .type = event["type"], .value = event["value"].dump()};
-      one.id = fmt::format("{}.{}", line, index++);
-      if (event.contains("headers")) {
-        for (const auto& [name, value] : event["headers"].items()) one.headers.push_back({name, value});
-      }
-      if (auto done = unit.publish(std::move(one)); !done) return done;
-    }
-    return {};
-  }
-
-  // Before its COMMIT was sent a unit has no effect.
-  bool failed(std::uint64_t line, const Error& error) const {
-    log_.report(line, Outcome::aborted(error));
-    std::this_thread::sleep_for(pause_after_failure);
-    return true;
-  }
-
-  Coordinator& coordinator_;
-  const Log& log_;
-};
-
-std::vector<Json> read_lines(const std::string& path) {
-  std::vector<Json> lines;
-  std::ifstream file(path);
-  for (std::string text; std::getline(file, text);) lines.push_back(Json::parse(text));
-  return lines;
-}
-
-int fail(const Error& error) {
-  fmt::print(stderr, "report_outcomes: {}\n", error.message);
-  return 4;
-}
 
 int run(const std::vector<std::string>& words) {
   const auto database = cli::open_database(words[0], cli::Missing::refuse);
-  if (!database) return fail(database.error());
+  if (!database) return programs::fail(database.error());
   const auto stream = cli::open_stream(words[1], cli::Missing::refuse);
-  if (!stream) return fail(stream.error());
-  const std::vector<Json> lines = read_lines(words[2]);
-  const std::size_t threads = std::stoul(words[4]);
-  const Log log(words[5]);
-
-  CoordinatorOptions options{.source = words[3], .strict_order = true};
-  // What earlier runs left comes first, or it would come behind.
-  if (auto recovery = recover(*database, *stream, options, {}, options.lease * 2); !recovery)
-    return fail(recovery.error());
-  const auto coordinator = Coordinator::open(*database, *stream, options);
-  if (!coordinator) return fail(coordinator.error());
-  const Reporter reporter(**coordinator, log);
-  if (!reporter.resolve()) return 3;
-
-  std::vector<char> decided(threads, 1);  // no vector<bool>: threads write to their own place
-  std::vector<std::thread> workers;
-  for (std::size_t own = 0; own < threads; ++own) {
-    workers.emplace_back([&, own] {
-      for (std::size_t at = 0; at < lines.size(); ++at) {
-        const std::string& key = lines[at]["ordering_key"].get_ref<const std::string&>();
-        if (std::hash<std::string>{}(key) % threads != own || log.states().contains(at + 1)) continue;
-        if (!reporter.run(at + 1, lines[at])) decided[own] = 0;
-      }
-    });
-  }
-  for (std::thread& worker : workers) worker.join();
-  const bool all_decided = std::find(decided.begin(), decided.end(), 0) == decided.end();
-  if (auto flushed = (*coordinator)->flush(options.visible_timeout); !flushed) return fail(flushed.error());
-  return all_decided ? 0 : 3;
+  if (!stream) return programs::fail(stream.error());
+  const CoordinatorOptions options{.source = words[3], .strict_order = true};
+  return programs::run_input(*database, *stream, options, {words[2], std::stoul(words[4]), words[5]});
 }
 
 }  // namespace

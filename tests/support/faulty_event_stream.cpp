@@ -1,5 +1,7 @@
 // The stream ports of faulty_ports.hpp.
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "support/faulty_call.hpp"
@@ -10,9 +12,10 @@ namespace {
 
 using ports::Deadline;
 
-// Stands between a producer and those who hear of its acknowledgements. What comes while `produce` runs is held back
-// until the call is over, and is then a step of its own, "delivered".
-class FaultyDeliveries final : public ports::Deliveries {
+// Stands between a producer and those who hear of its acknowledgements. What comes for a token while its `produce` runs
+// is held back until the call is over, and is then a step of its own, "producer.delivered"; so is, without a World, what
+// comes later, on a thread of the producer's.
+class FaultyDeliveries final : public ports::Deliveries, public std::enable_shared_from_this<FaultyDeliveries> {
  public:
   FaultyDeliveries(FaultyProcess& process, ports::Deliveries& outer) : process_(process), outer_(outer) {}
 
@@ -20,20 +23,22 @@ class FaultyDeliveries final : public ports::Deliveries {
     {
       const std::lock_guard lock(mutex_);
       if (closed_) return;
-      if (producing_ > 0) {
+      if (producing_.contains(token)) {
         held_back_.push_back({token, std::move(first_offset)});
         return;
       }
+      if (const auto failed = failed_.find(token); failed != failed_.end()) first_offset = failure(failed->second);
     }
+    if (process_.world() == nullptr) return give_on(shared_from_this(), {token, std::move(first_offset)});
     if (!process_.killed()) outer_.delivered(token, std::move(first_offset));
   }
-  void begin_produce() {
+  void begin_produce(std::uint64_t token) {
     const std::lock_guard lock(mutex_);
-    ++producing_;
+    producing_.insert(token);
   }
-  void end_produce() {
+  void end_produce(std::uint64_t token) {
     const std::lock_guard lock(mutex_);
-    --producing_;
+    producing_.erase(token);
   }
   // What came for `token`, given on with the faults that are planned for it.
   static void give_on(const std::shared_ptr<FaultyDeliveries>& self, std::uint64_t token) {
@@ -46,6 +51,7 @@ class FaultyDeliveries final : public ports::Deliveries {
   // The acknowledgements of `token` never tell of success.
   void fail(std::uint64_t token, const Error& error) {
     const std::lock_guard lock(mutex_);
+    failed_.insert_or_assign(token, error);
     for (Delivery& delivery : held_back_) {
       if (delivery.token == token) delivery.first_offset = failure(error);
     }
@@ -87,7 +93,10 @@ class FaultyDeliveries final : public ports::Deliveries {
           break;
         case Fault::Kind::delay:
         case Fault::Kind::late_reply:
-          if (process.world() == nullptr) break;
+          if (process.world() == nullptr) {
+            process.sleep(fault->delay);
+            break;
+          }
           return process.later(fault->delay, [self, delivery = std::move(delivery)] { self->deliver(delivery); });
         case Fault::Kind::crash_after:
           break;
@@ -107,9 +116,10 @@ class FaultyDeliveries final : public ports::Deliveries {
   FaultyProcess& process_;
   ports::Deliveries& outer_;
   std::mutex mutex_;  // never held while a fiber may give way
-  int producing_ = 0;
+  std::set<std::uint64_t> producing_;
   bool closed_ = false;
   std::vector<Delivery> held_back_;
+  std::map<std::uint64_t, Error> failed_;
 };
 
 // A produce call, for both kinds of producer. A lost reply cannot be an error, since that promises that nothing was
@@ -124,9 +134,9 @@ Result<void> produce(FaultyProcess& process, std::string_view name, Connection<I
       [&]() -> Result<void> {
         const Use<Inner> use(connection);
         if (use.get() == nullptr) return failure(lost_connection(name));
-        deliveries->begin_produce();
+        deliveries->begin_produce(token);
         auto result = use.get()->produce(records, token);
-        deliveries->end_produce();
+        deliveries->end_produce(token);
         return result;
       },
       [&] {

@@ -1,6 +1,7 @@
 #include "support/faulty_ports.hpp"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "support/faulty_call.hpp"
@@ -56,11 +57,9 @@ std::vector<std::string> FaultyProcess::steps() const {
 }
 
 void FaultyProcess::kill() {
-  if (process_ != nullptr) {
-    process_->world().kill(*process_);
-  } else {
-    drop_connections();
-  }
+  if (process_ != nullptr) return process_->world().kill(*process_);
+  if (death_) death_();
+  drop_connections();
 }
 
 bool FaultyProcess::killed() const {
@@ -87,7 +86,8 @@ void FaultyProcess::yield() const {
 }
 
 void FaultyProcess::sleep(std::chrono::nanoseconds span) const {
-  if (process_ != nullptr) process_->world().sleep(span);
+  if (process_ != nullptr) return process_->world().sleep(span);
+  std::this_thread::sleep_for(span);
 }
 
 std::optional<Fault> FaultyProcess::next_step(std::string_view name) {

@@ -14,7 +14,7 @@
 //
 // In a World every call lets other fibers run before and after it, waiting for a lock that another fiber holds takes
 // simulated time (open real adapters with busy_timeout 0), and so does waiting for records. Without a World (real
-// threads) there are only the faults. A FaultyProcess outlives what it decorated.
+// threads and real time) there are only the faults. A FaultyProcess outlives what it decorated.
 #pragma once
 
 #include <chrono>
@@ -86,6 +86,8 @@ class FaultyProcess {
   [[nodiscard]] std::vector<std::string> steps() const;
 
   void kill();
+  // How the process dies when a fault kills it, for instance by a real signal. Without a World only.
+  void set_death(std::function<void()> death) { death_ = std::move(death); }
   [[nodiscard]] bool killed() const;
   // When the process is killed or a connection lost, the other side notices that much later; until then its locks
   // stay. In a World only.
@@ -122,6 +124,7 @@ class FaultyProcess {
   bool killed_ = false;
   std::vector<std::string_view> steps_;
   Watcher watcher_;
+  std::function<void()> death_;
   std::map<std::size_t, Fault> faults_;
   std::vector<NamedFault> named_faults_;
   std::vector<Connected*> connections_;

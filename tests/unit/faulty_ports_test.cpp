@@ -11,6 +11,7 @@
 
 #include "support/fake_database.hpp"
 #include "support/fake_event_stream.hpp"
+#include "support/forwarding_ports.hpp"
 
 namespace write_aside::support {
 namespace {
@@ -474,6 +475,72 @@ TEST(FaultyPortsWithoutAWorld, CrashesOnRealThreads) {
   EXPECT_EQ(own->commit().state, State::in_doubt);
   EXPECT_EQ(state->open_transactions(), 0u);
   EXPECT_EQ(state->lane_row(0)->epoch, 0u);
+}
+
+// Its producer acknowledges a call with the next one, as one that works on a thread of its own may.
+class LateAcknowledgements final : public ForwardingEventStream {
+ public:
+  LateAcknowledgements() : ForwardingEventStream(nullptr) {}
+  Result<std::unique_ptr<ports::Producer>> producer(ports::Deliveries& deliveries) override {
+    return std::make_unique<Late>(deliveries);
+  }
+
+ private:
+  class Late final : public ports::Producer {
+   public:
+    explicit Late(ports::Deliveries& deliveries) : deliveries_(deliveries) {}
+    Result<void> produce(std::span<const ports::RecordView>, std::uint64_t token) override {
+      if (last_ != 0) deliveries_.delivered(last_, 7);
+      last_ = token;
+      return {};
+    }
+
+   private:
+    ports::Deliveries& deliveries_;
+    std::uint64_t last_ = 0;
+  };
+};
+
+class FaultyPortsOnRealThreads : public testing::Test {
+ protected:
+  // What is heard of the acknowledgements of two calls.
+  std::vector<std::string> acknowledged(const std::string& step, Fault fault) {
+    process.plan_next(step, std::move(fault));
+    const auto stream = process.decorate(std::make_shared<LateAcknowledgements>());
+    Acknowledgements heard;
+    const auto producer = stream->producer(heard).value();
+    for (const std::uint64_t token : {1u, 2u, 3u}) must(producer->produce({}, token));
+    return heard.heard;
+  }
+  FaultyProcess process{"a"};
+};
+
+TEST_F(FaultyPortsOnRealThreads, StrikeWhatComesAfterItsCall) {
+  using Heard = std::vector<std::string>;
+  EXPECT_EQ(acknowledged("none", {}), (Heard{"1 at 7", "2 at 7"}));
+  EXPECT_EQ(acknowledged("producer.delivered", {.kind = Kind::fail}), (Heard{"1 failed", "2 at 7"}));
+  EXPECT_EQ(acknowledged("producer.delivered", {.kind = Kind::lose_reply}), (Heard{"2 at 7"}));
+}
+
+TEST_F(FaultyPortsOnRealThreads, TellOfNoSuccessWhereTheReplyToTheCallWasLost) {
+  EXPECT_EQ(acknowledged("plain_producer.produce", {.kind = Kind::lose_reply}),
+            (std::vector<std::string>{"1 failed", "2 at 7"}));
+}
+
+TEST_F(FaultyPortsOnRealThreads, TakeTheTimeThatADelayTakes) {
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(acknowledged("producer.delivered", {.kind = Kind::delay, .delay = 20ms}).size(), 2u);
+  EXPECT_GE(std::chrono::steady_clock::now() - began, 20ms);
+}
+
+TEST_F(FaultyPortsOnRealThreads, DieAsTheyAreTold) {
+  bool dead = false;
+  process.set_death([&] { dead = true; });
+  acknowledged("stream.producer", {.kind = Kind::delay});
+  EXPECT_FALSE(dead);
+  process.plan_next("stream.topics", {.kind = Kind::crash_before});
+  EXPECT_FALSE(process.decorate(std::make_shared<LateAcknowledgements>())->topics().has_value());
+  EXPECT_TRUE(dead);
 }
 
 }  // namespace
