@@ -74,7 +74,8 @@ class EmbeddedFixture : public testing::Test {
     const auto end = stream_->bounds("orders", 0, ports::Isolation::read_committed).value().end;
     const auto deadline = Clock::now() + std::chrono::seconds(10);
     while (reader->position("orders", 0).value() < end && Clock::now() < deadline) {
-      for (const auto& record : reader->poll(100, deadline).value()) ids.push_back(std::stoll(*record.value));
+      const auto records = reader->poll(100, deadline).value();
+      for (const auto& record : records) ids.push_back(std::stoll(*record.value));
     }
     std::sort(ids.begin(), ids.end());
     return ids;
