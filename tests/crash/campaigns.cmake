@@ -73,6 +73,18 @@ if(TARGET write-aside AND TARGET report_outcomes)
   write_aside_add_campaign(KillsWithNewerClient crash_slow ${apply} kill --faults 20 --groups 2 --preload-newer)
 endif()
 
+# Every fault at every call, on the real pairs; see call_loop.py.
+if(TARGET write-aside AND TARGET strike_at_call)
+  set(calls call_loop.py ${program} --striker $<TARGET_FILE:strike_at_call> --pair)
+  write_aside_add_campaign(EveryCall crash_slow ${calls} embedded)
+  write_aside_add_campaign(KillsAtEveryCallOnServers crash_slow ${calls} servers --levels exactly_once
+                           --kinds crash_before,crash_after)
+  write_aside_add_campaign(ErrorsAtEveryCallOnServers crash_slow ${calls} servers --levels exactly_once
+                           --kinds fail,lose_reply,delay,late_reply)
+  write_aside_add_campaign(LowerLevelsAtCallsOnServers crash_slow ${calls} servers
+                           --levels transactional,at_least_once)
+endif()
+
 # Brokers of their own make start-ups slow for each other.
 foreach(name IN ITEMS BrokerCrashes BrokersOfThreeCrash EndTxnAnswerLost EndTxnAnswerDelayed KillsOnOldestBroker ShortSoak
                       PipelineBrokerCrashes)
