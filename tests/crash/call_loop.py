@@ -95,8 +95,10 @@ def most(calls):
     return functools.reduce(operator.or_, calls)
 
 
-def least(calls):
-    return functools.reduce(operator.and_, calls)
+def of_every_run(strikes, calls):
+    """At calls that each of the runs made; others come only now and then."""
+    least = functools.reduce(operator.and_, calls)
+    return [strike for strike in strikes if strike.number <= least[strike.call]]
 
 
 def begins_with_two_keys(*numbers):
@@ -222,7 +224,7 @@ class Matrix:
         self.random.shuffle(recoveries)
         self.play(strikes, recoveries)
         if self.share == 1:
-            self.play_again(strikes, recoveries)
+            self.play_again(of_every_run(strikes, calls), of_every_run(recoveries, recovery_calls))
             self.check_reached(calls, strikes, self.struck, "")
             self.check_reached(recovery_calls, recoveries, self.recoveries_struck, "recovering: ")
         if self.options.kinds == KINDS:
@@ -279,7 +281,7 @@ class Matrix:
         """A call that a run makes only now and then need not come again; one that every run makes must."""
         self.counts[f"{where}struck"] = len(struck & set(strikes))
         self.counts[f"{where}not reached"] = len(set(strikes) - struck)
-        never = {one.call for one in strikes} & set(least(calls)) - {one.call for one in struck if one}
+        never = {one.call for one in of_every_run(strikes, calls)} - {one.call for one in struck if one}
         if never:
             self.problems.append(f"{self.level.name}: {where}never struck: {sorted(never)}")
 
