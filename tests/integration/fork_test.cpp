@@ -45,7 +45,8 @@ class Forking : public EmbeddedFixture {
     EXPECT_EQ(rows(), all);
     EXPECT_EQ(events(), all);
     coordinator_.reset();
-    for (const ports::LaneSummary& lane : database_->lanes().value()) EXPECT_EQ(lane.undelivered, 0u);
+    const auto lanes = database_->lanes().value();
+    for (const ports::LaneSummary& lane : lanes) EXPECT_EQ(lane.undelivered, 0u);
   }
 };
 
