@@ -44,8 +44,8 @@ soak: packages  ## every fault at random, on a private PostgreSQL and Kafka: MIN
 	@exec tests/crash/soak.py --program build/dev/bin/write-aside --reporter build/dev/bin/report_outcomes \
 		--minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
-mutants: packages  ## breaks the coordination in one place at a time, and asks the suites: ONLY=lane.cpp, LIMIT=N, AGAIN=1
-	@JOBS=$(JOBS) exec tests/mutants/run.py $(if $(ONLY),--only $(ONLY)) $(if $(LIMIT),--limit $(LIMIT)) \
+mutants: packages  ## breaks the coordination in one place at a time, and asks the suites: ONLY=lane.cpp, KINDS=invert, LIMIT=N, AGAIN=1
+	@JOBS=$(JOBS) exec tests/mutants/run.py $(if $(ONLY),--only $(ONLY)) $(if $(KINDS),--kinds "$(KINDS)") $(if $(LIMIT),--limit $(LIMIT)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(AGAIN),--again)
 
 fuzz: packages  ## random inputs for everything that reads, under the sanitizers: SECONDS=N for each kind of input

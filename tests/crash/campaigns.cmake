@@ -29,6 +29,9 @@ if(TARGET write-aside)
   # Whatever a life asks for, an interrupted input goes on with the workers that it began with.
   write_aside_add_campaign(KillsWithWorkers crash_slow kill_loop.py ${program} --units 6000 --kills 80
                            --workers 4,4,4,2,1 --batch 1,20)
+  # A lease that is over by one clock is not by another one, and a file's transactions grow old at once.
+  write_aside_add_campaign(KillsWithWrongClocks crash_slow kill_loop.py ${program} --units 3000 --kills 60 --processes 2
+                           --clocks-differ 3600)
   write_aside_add_campaign(PausedOwners crash_slow pause_loop.py ${program})
 endif()
 
@@ -59,6 +62,8 @@ if(TARGET write-aside AND TARGET report_outcomes)
   write_aside_add_campaign(PausedPrograms crash_slow server_pause_loop.py ${program})
   write_aside_add_campaign(CutBeforeCommit crash_slow ${apply} before_commit --faults 50 --groups 2)
   write_aside_add_campaign(CutAfterCommit crash_slow ${apply} after_commit --faults 50 --groups 2)
+  write_aside_add_campaign(CutOffFromDatabase crash_slow ${apply} database_cut_off --faults 16 --groups 2)
+  write_aside_add_campaign(CutOffFromBroker crash_slow ${apply} broker_cut_off --faults 16 --groups 2)
   write_aside_add_campaign(EndTxnAnswerLost crash_slow ${apply} end_txn_lost --faults 50 --shops 3)
   write_aside_add_campaign(EndTxnAnswerDelayed crash_slow ${apply} end_txn_delayed --faults 50 --shops 3)
   # The same faults, with the outcome of every unit written down.
@@ -86,7 +91,7 @@ if(TARGET write-aside AND TARGET strike_at_call)
 endif()
 
 # Brokers of their own make start-ups slow for each other.
-foreach(name IN ITEMS BrokerCrashes BrokersOfThreeCrash EndTxnAnswerLost EndTxnAnswerDelayed KillsOnOldestBroker ShortSoak
+foreach(name IN ITEMS BrokerCrashes BrokersOfThreeCrash CutOffFromBroker EndTxnAnswerLost EndTxnAnswerDelayed KillsOnOldestBroker ShortSoak
                       PipelineBrokerCrashes)
   if(TEST crash/${name})
     set_tests_properties(crash/${name} PROPERTIES RESOURCE_LOCK brokers)

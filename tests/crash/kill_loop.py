@@ -4,10 +4,11 @@
   kill_loop.py --program PATH [--units N] [--kills N] [--processes N] [--batch N[,N]] [--wait decided[,visible]]
 
 Several processes apply an input each, to the same stores, at once. Every life of a process draws its batch size, its
---workers and its --wait from what is given. A life ends by SIGKILL: a quarter of them somewhere from its start on, the
-others a random time after it began to commit, so chosen that the units last for the kills. When an input ends early,
-the process goes on with another one. Only kills of a live process count. Whenever all processes are dead, copies of the
-files tell in which phase they died, and sometimes the oracle judges the copies: nothing may be wrong at any time.
+--workers and its --wait from what is given, and with --clocks-differ how wrong its clock is. A life ends by SIGKILL: a
+quarter of them somewhere from its start on, the others a random time after it began to commit, so chosen that the
+units last for the kills. When an input ends early, the process goes on with another one. Only kills of a live process
+count. Whenever all processes are dead, copies of the files tell in which phase they died, and sometimes the oracle
+judges the copies: nothing may be wrong at any time.
 
 Prints one JSON object. On failure the folder is kept, and its path and the seed are printed; the seed repeats inputs
 and delays, not the moments that the machine makes of them.
@@ -21,6 +22,7 @@ import re
 import time
 
 import campaigns
+import wrong_clock
 from oracle import VIOLATIONS
 from stores import Job, Stores, query, read_progress
 
@@ -71,6 +73,9 @@ class Slot:
         self.transactions = self.campaign.stores.transactions()
         self.worked_from = None
         self.from_start = options.processes > 1 or generator.random() < START_KILLS
+        if options.clocks_differ:
+            error = generator.uniform(-options.clocks_differ, options.clocks_differ)
+            self.campaign.stores.environment = wrong_clock.environment(error)
         self.job.start(*words)
         self.campaign.lives += 1
 
@@ -284,13 +289,14 @@ def parse_options():
     parser.add_argument("--batch", type=words, default=["1", "100"], metavar="N[,N]")
     parser.add_argument("--workers", type=words, default=["1"], metavar="N[,N]")
     parser.add_argument("--wait", type=words, default=["decided", "visible"], metavar="W[,W]")
+    parser.add_argument("--clocks-differ", type=float, default=0, metavar="SECONDS", help="at most, from the right time")
     parser.add_argument("--guarantee", default="exactly_once")
     parser.add_argument("--expect", type=words, default=[], metavar="KIND[,KIND]",
                         help="violations that must be found: shows that a campaign can find them; until it has, it goes on "
                              "with as many kills again, up to 10 times")
     parser.add_argument("--judge-share", type=float, default=0.04, help="looks at which the oracle judges, too")
     parser.add_argument("--refusals-max", type=int, default=0, help="processes that may give up by themselves")
-    campaigns.add_options(parser, seconds_max=240)
+    campaigns.add_options(parser, seconds_max=600)
     options = parser.parse_args()
     options.units = int(options.units * campaigns.factor())
     options.kills = options.kills_a_round = int(options.kills * campaigns.factor())

@@ -20,8 +20,10 @@ DOWN_SECONDS_MAX = 0.2
 SOON_REPLACED = {"broker.session.timeout.ms": 4000}
 LATE_SECONDS_MAX = 1.5
 DELAY_SECONDS = (0.05, 3.0)
+CUT_OFF_SECONDS = (0.05, 5.0)
 INTERVAL_SECONDS_MAX = 0.6  # between two strikes of a proxy
 IN_SYNC_SECONDS_MAX = 60
+ENDS_SECONDS_MAX = 30
 ATTEMPTS_MAX = 3  # for what a server's own fault has ended
 LOST_MARKERS_SHOWN_MAX = 3
 
@@ -104,9 +106,12 @@ class BrokerCrash(Fault):
     def close(self):
         self.cluster.stop()
 
+    def end(self, broker):
+        broker.kill()
+
     def strike(self, shops):
         broker = self.random.choice(self.cluster.brokers)
-        broker.kill()
+        self.end(broker)
         time.sleep(self.random.uniform(0, DOWN_SECONDS_MAX))
         broker.start().await_answer()
         return 1
@@ -116,10 +121,17 @@ class BrokerCrash(Fault):
 
 
 class BrokerOfThreeCrash(BrokerCrash):
-    """One of three: the leader of a topic, the one that keeps the stream transactions, or none of that. The next one
-    is killed when all replicas are in sync again: more than one failure at a time is not what three replicas are for."""
+    """One of three is killed, or told to end, and then hands on what it leads: a topic, the stream transactions, or
+    neither. The next one follows when all replicas are in sync again: more than one failure at a time is not what three
+    replicas are for."""
 
     nodes = 3
+
+    def end(self, broker):
+        if self.random.random() < 0.5:
+            broker.kill()
+        else:
+            broker.process.stop(seconds=ENDS_SECONDS_MAX)
 
     def strike(self, shops):
         struck = super().strike(shops)
@@ -198,6 +210,23 @@ class CutAfterCommit(CommitFault):
     faults = (lambda _: proxy.cut_after(), lambda _: proxy.cut_at_once())
 
 
+class CutOff:
+    """Nothing gets through the proxy for a while, sometimes for longer than a lease: a network that is parted."""
+
+    is_random = False
+    faults = ()
+
+    def strike(self, shops):
+        self.proxy.partition(True)
+        time.sleep(self.random.uniform(*CUT_OFF_SECONDS))
+        self.proxy.partition(False)
+        return 1
+
+
+class DatabaseCutOff(CutOff, CommitFault):
+    pass
+
+
 class LostCommit(CommitFault):
     """Any of these."""
 
@@ -219,6 +248,10 @@ class EndTxnFault(ProxiedFault):
         super().close()
 
 
+class BrokerCutOff(CutOff, EndTxnFault):
+    pass
+
+
 class EndTxnAnswerLost(EndTxnFault):
     faults = (lambda _: proxy.cut_after(), lambda _: proxy.cut_at_once(),
               lambda generator: proxy.arrives_late(generator.uniform(0, LATE_SECONDS_MAX)))
@@ -234,5 +267,6 @@ FAULTS = {
     "backend": TerminatedBackends, "database": DatabaseCrash,
     "broker": BrokerCrash, "three_brokers": BrokerOfThreeCrash,
     "before_commit": CutBeforeCommit, "after_commit": CutAfterCommit, "lost_commit": LostCommit,
+    "database_cut_off": DatabaseCutOff, "broker_cut_off": BrokerCutOff,
     "end_txn_lost": EndTxnAnswerLost, "end_txn_delayed": EndTxnAnswerDelayed,
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Breaks the coordination in one place at a time, and asks the suites whether they notice.
 
-  run.py [--only FILE[,FILE]] [--limit N] [--seed S] [--again] [--list]
+  run.py [--only FILE[,FILE]] [--kinds KIND[,KIND]] [--limit N] [--seed S] [--again] [--list]
 
-The mutants (mutations.py) are made in a copy of the sources, build/mutants/tree, with a build of its own. For each, the
-suites run from the cheapest on until one fails; one that does not end counts as failed, as it does for whoever runs it.
---limit takes N mutants at random, over all files; the same for the same --seed. Results are kept in
+The mutants (mutations.py) are made in copies of the sources, build/mutants/N/tree, with builds of their own, $JOBS side
+by side. For each, the suites run from the cheapest on until one fails; one that does not end counts as failed, as it
+does for whoever runs it. --limit takes N mutants at random, over all files; the same for the same --seed. Results are kept in
 build/mutants/results.jsonl, so that a run that was stopped goes on; they count while the file that was mutated stays as
 it was. --again tries only those once more that survived unexplained.
 
@@ -14,17 +14,21 @@ A mutant that no suite notices must be explained in survivors.toml, else the exi
 
 import argparse
 import collections
+import concurrent.futures
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
 import pathlib
+import queue
 import random
 import resource
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 
@@ -33,7 +37,7 @@ from mutations import function_at, mutations
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = "src/coordination"
 FOLDER = ROOT / "build" / "mutants"
-TREE, BUILD, RESULTS = FOLDER / "tree", FOLDER / "build", FOLDER / "results.jsonl"
+RESULTS = FOLDER / "results.jsonl"
 EXPLAINED = pathlib.Path(__file__).with_name("survivors.toml")
 BUILD_SECONDS_MAX = 900
 SLOWER_MAX, SECONDS_MIN = 5, 20  # a suite's limit, beside what it takes without a mutant
@@ -57,66 +61,72 @@ SUITES = (
 )
 
 
-def run(command, seconds, log):
-    """The exit status; None after so many seconds."""
-    environment = {**os.environ, "TMPDIR": str(FOLDER / "tmp")}
-    process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                               cwd=FOLDER, env=environment, start_new_session=True)
-    try:
-        return process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)  # the simulation has children
-        except ProcessLookupError:
-            pass
-        process.wait()
+class MillError(RuntimeError):
+    pass
 
 
 class Mill:
-    """The copy of the sources, and its build."""
+    """A copy of the sources, and its build."""
 
-    def __init__(self):
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        self.log = open(FOLDER / "log", "w")
+    def __init__(self, number):
+        self.folder = FOLDER / str(number)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.tree, self.building = self.folder / "tree", self.folder / "build"
+        self.log = open(self.folder / "log", "w")
         self.limits = {}
         files = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
                                capture_output=True, check=True, text=True).stdout.split("\0")
         for name in filter(None, files):
-            source, copy = ROOT / name, TREE / name
+            source, copy = ROOT / name, self.tree / name
             if source.is_file() and (not copy.exists() or copy.read_bytes() != source.read_bytes()):
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(source, copy)  # with the time of now: it is to be built
-        configure = ["cmake", "-S", TREE, "-B", BUILD, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
-                     "-DCMAKE_CXX_FLAGS_RELEASE=-O1", "-DWRITE_ASIDE_INSTALL=OFF", "-DWRITE_ASIDE_EXAMPLES=OFF"]
-        if run(configure, BUILD_SECONDS_MAX, self.log) != 0:
-            sys.exit(f"FAILED: cannot configure; see {FOLDER / 'log'}")
+        configure = ["cmake", "-S", self.tree, "-B", self.building, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+                     "-DCMAKE_CXX_FLAGS_RELEASE=-O1", "-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=gold",
+                     "-DWRITE_ASIDE_INSTALL=OFF", "-DWRITE_ASIDE_EXAMPLES=OFF"]
+        if self.run(configure, BUILD_SECONDS_MAX) != 0:
+            raise MillError(f"cannot configure; see {self.log.name}")
+
+    def run(self, command, seconds):
+        """The exit status; None after so many seconds."""
+        environment = {**os.environ, "TMPDIR": str(self.folder / "tmp")}
+        process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=self.log,
+                                   stderr=self.log, cwd=self.folder, env=environment, start_new_session=True)
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)  # the simulation has children
+            except ProcessLookupError:
+                pass
+            process.wait()
 
     def build(self, program):
-        return run(["ninja", "-C", BUILD, "-j", os.environ.get("JOBS", "1"), program], BUILD_SECONDS_MAX, self.log) == 0
+        return self.run(["ninja", "-C", self.building, "-j", "1", program], BUILD_SECONDS_MAX) == 0
 
     def passes(self, suite):
-        shutil.rmtree(FOLDER / "tmp", ignore_errors=True)
-        (FOLDER / "tmp").mkdir()
-        return run([BUILD / "bin" / suite.program, *suite.arguments], self.limits.get(suite, BUILD_SECONDS_MAX),
-                   self.log) == 0
+        shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+        (self.folder / "tmp").mkdir()
+        return self.run([self.building / "bin" / suite.program, *suite.arguments],
+                        self.limits.get(suite, BUILD_SECONDS_MAX)) == 0
 
     def measure(self):
         """What the suites take, and that they pass, without a mutant."""
         for suite in SUITES:
             if not self.build(suite.program):
-                sys.exit(f"FAILED: {suite.program} does not build; see {FOLDER / 'log'}")
+                raise MillError(f"{suite.program} does not build; see {self.log.name}")
             began = time.monotonic()
             if not self.passes(suite):
-                sys.exit(f"FAILED: {suite.name} does not pass without any mutant; see {FOLDER / 'log'}")
+                raise MillError(f"{suite.name} does not pass without any mutant; see {self.log.name}")
             took = time.monotonic() - began
             self.limits[suite] = max(SLOWER_MAX * took, SECONDS_MIN)
             print(f"{suite.name:16} {took:6.1f} s", flush=True)
 
     def judge(self, file, mutation):
         """`uncompilable`, `killed by SUITE` or `survived`."""
-        path = TREE / file
+        path = self.tree / file
         text = path.read_text()
         path.write_text(mutation.apply(text))
         try:
@@ -128,6 +138,44 @@ class Mill:
             return "survived"
         finally:
             path.write_text(text)
+
+
+def judge_all(due, results):
+    """On several mills; a file's mutants go to one of them, which builds it alone."""
+    files = queue.SimpleQueue()
+    for _, group in itertools.groupby(enumerate(due, start=1), lambda one: one[1][0]):
+        files.put(list(group))
+    lock, stopped = threading.Lock(), threading.Event()
+
+    def work(number):
+        mill = Mill(number)
+        mill.measure()
+        while not stopped.is_set():
+            try:
+                group = files.get_nowait()
+            except queue.Empty:
+                return
+            for place, (file, mutation, own) in group:
+                if stopped.is_set():
+                    return
+                began = time.monotonic()
+                result = mill.judge(file, mutation)
+                with lock, open(RESULTS, "a") as kept:
+                    results[own] = result
+                    kept.write(json.dumps({"key": own, "result": result}) + "\n")
+                    print(f"{place}/{len(due)}  {file}:{mutation.line}  {mutation.kind}: {result}  "
+                          f"{time.monotonic() - began:.0f} s", flush=True)
+
+    mills = int(os.environ.get("JOBS", "1"))
+    with concurrent.futures.ThreadPoolExecutor(mills) as executor:
+        working = [executor.submit(work, number) for number in range(mills)]
+        try:
+            for one in working:
+                one.result()
+        except KeyboardInterrupt:
+            print("interrupted: the same command goes on from here; what is being judged is judged yet", flush=True)
+        finally:
+            stopped.set()
 
 
 def key(file, mutation, text):
@@ -196,6 +244,8 @@ def report(mutants, results):
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], metavar="FILE[,FILE]")
+    parser.add_argument("--kinds", type=lambda text: text.split(","), default=[], metavar="KIND[,KIND]",
+                        help="invert, swap, drop call, drop assignment, drop return, drop step, reorder; default: all")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--again", action="store_true", help="try the survivors once more, and no others")
@@ -205,7 +255,7 @@ def parse_options():
 
 def main():
     options = parse_options()
-    mutants = all_mutants(options.only)
+    mutants = [one for one in all_mutants(options.only) if not options.kinds or one[1].kind in options.kinds]
     results = read_results()
     chosen = mutants
     if options.limit is not None:
@@ -218,18 +268,10 @@ def main():
     if not options.list and due:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        mill = Mill()
-        mill.measure()
         try:
-            for number, (file, mutation, own) in enumerate(due, start=1):
-                began = time.monotonic()
-                results[own] = mill.judge(file, mutation)
-                with open(RESULTS, "a") as kept:
-                    kept.write(json.dumps({"key": own, "result": results[own]}) + "\n")
-                print(f"{number}/{len(due)}  {file}:{mutation.line}  {mutation.kind}: {results[own]}  "
-                      f"{time.monotonic() - began:.0f} s", flush=True)
-        except KeyboardInterrupt:
-            print("interrupted: the same command goes on from here")
+            judge_all(due, results)
+        except MillError as error:
+            sys.exit(f"FAILED: {error}")
     sys.exit(1 if report(mutants, results) else 0)
 
 
