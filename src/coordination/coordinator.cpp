@@ -160,7 +160,15 @@ Result<ports::Schema> initialise(ports::Database& database, ports::EventStream& 
   }
   const auto topic = stream.topic(name);
   if (!topic) return failure(topic);
-  if (!*topic || (*topic)->partitions < partitions) {
+  if (!*topic) {
+    return failure(Error{.code = ErrorCode::not_initialised,
+                         .side = Side::stream,
+                         .effect = Effect::yes,
+                         .retriable = true,
+                         .message = "ledger topic '" + name + "' was made, but " + stream.name() +
+                                    " does not know it yet; run it again"});
+  }
+  if ((*topic)->partitions < partitions) {
     return failure(Error{.code = ErrorCode::not_initialised,
                          .side = Side::stream,
                          .effect = Effect::no,

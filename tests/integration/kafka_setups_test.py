@@ -26,6 +26,7 @@ from servers.kafka import TOO_OLD, Kafka  # noqa: E402
 from servers.process import wait_until  # noqa: E402
 
 SECONDS_MAX = 60
+INITS = 10
 
 
 @contextlib.contextmanager
@@ -57,6 +58,16 @@ class KafkaSetups(ProgramCase):
         self.must("recover")
         self.assertEqual(self.rows(), len(orders))
         self.assertEqual(sorted(map(int, self.tailed(self.topic))), sorted(orders))
+
+    # Brokers learn of a new topic one after the other, and any of them may be asked for it.
+    def test_makes_what_it_needs_on_several_brokers(self):
+        with broker(nodes=3) as several:
+            self.address = several
+            for _ in range(INITS):
+                self.use_postgresql()
+                self.topic = f"orders-{uuid.uuid4().hex[:8]}"
+                self.init(lanes=16)
+                self.must("apply", self.write_units(self.topic, range(3)))
 
     def test_refuses_a_broker_older_than_3_6(self):
         self.init()

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <thread>
 #include <utility>
 
 #include "adapters/kafka/errors.hpp"
@@ -16,6 +17,8 @@ constexpr const char* verification = "transaction.partition.verification.enable"
 constexpr int scram_mended = 0x020601ff;  // the librdkafka from which on SCRAM is as the standard says
 constexpr std::int16_t replicas_wanted = 3;
 constexpr std::size_t topics_per_question = 500;
+constexpr std::chrono::milliseconds topic_known_after_max{1'000};
+constexpr std::chrono::milliseconds pause_before_asking_again{20};
 
 std::int64_t number(const Settings& settings, std::string_view name) {
   const auto found = settings.find(name);
@@ -82,6 +85,7 @@ Result<void> Store::connect() {
     brokers.error().message = name_ + ": " + brokers.error().message + remark_on_scram();
     return failure(std::move(brokers));
   }
+  broker_count_ = brokers->size();
   auto id = admin().cluster_id(deadline);
   if (!id) return failure(std::move(id));
   cluster_id_ = std::move(*id);
@@ -136,16 +140,27 @@ ports::TopicInfo Store::remember(const TopicLayout& layout, const Result<Setting
 }
 
 Result<std::optional<ports::TopicInfo>> Store::topic(const std::string& name, ports::Deadline deadline) {
+  const ports::Deadline until = std::min(deadline, std::chrono::steady_clock::now() + topic_known_after_max);
+  for (;;) {
+    auto found = ask_for_topic(name, deadline);
+    if (!found || *found) return found;
+    if (broker_count_ < 2 || std::chrono::steady_clock::now() + pause_before_asking_again >= until) break;
+    std::this_thread::sleep_for(pause_before_asking_again);
+  }
+  topics_.forget(name);
+  return std::optional<ports::TopicInfo>{};
+}
+
+Result<std::optional<ports::TopicInfo>> Store::ask_for_topic(const std::string& name, ports::Deadline deadline) {
   auto layout = admin().topic(name, deadline);
   if (!layout) return failure(std::move(layout));
-  if (!*layout) {
-    topics_.forget(name);
-    return std::optional<ports::TopicInfo>{};
-  }
+  if (!*layout) return std::optional<ports::TopicInfo>{};
   auto settings = admin().topic_settings({name}, deadline);
   if (!settings) return failure(std::move(settings));
   const auto found = settings->find(name);
   if (found == settings->end()) return std::optional<ports::TopicInfo>{};  // deleted meanwhile
+  if (!found->second && found->second.error().code == ErrorCode::unknown_topic)
+    return std::optional<ports::TopicInfo>{};
   // Without its limits a batch may be larger than the topic takes, though none of its records is.
   if (!found->second) return failure(found->second);
   return remember(**layout, found->second);

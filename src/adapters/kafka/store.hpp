@@ -35,6 +35,8 @@ class Store {
   [[nodiscard]] ports::Deadline soon() const { return std::chrono::steady_clock::now() + options_.request_timeout; }
 
   [[nodiscard]] Admin admin() const { return Admin(*client_); }
+  // None: no such topic. Brokers learn of a new one each in its own time, and any of them may be asked: with several, "none"
+  // is believed only after a second.
   [[nodiscard]] Result<std::optional<ports::TopicInfo>> topic(const std::string& name, ports::Deadline deadline);
   [[nodiscard]] Result<std::vector<ports::TopicInfo>> all_topics(ports::Deadline deadline);
   // From memory, else asked; `unknown_topic` if there is none.
@@ -53,12 +55,15 @@ class Store {
   [[nodiscard]] std::string remark_on_scram() const;
   [[nodiscard]] Result<void> check_brokers(const std::vector<std::int32_t>& brokers, ports::Deadline deadline);
   [[nodiscard]] ports::TopicInfo remember(const TopicLayout& layout, const Result<Settings>& settings);
+  [[nodiscard]] Result<std::optional<ports::TopicInfo>> ask_for_topic(const std::string& name,
+                                                                      ports::Deadline deadline);
   [[nodiscard]] Result<const Client*> client_of(ports::Isolation isolation);
 
   const Properties properties_;
   const Options options_;
   std::string name_;
   std::string cluster_id_;
+  std::size_t broker_count_ = 1;
   std::size_t record_bytes_max_ = 0;
   std::chrono::milliseconds transaction_timeout_max_{0};  // of the brokers; 0: cannot be told
   KnownTopics topics_;
