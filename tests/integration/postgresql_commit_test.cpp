@@ -118,7 +118,8 @@ TEST_F(PostgresqlCommit, IsAbortedIfTheLossWasKnownBefore) {
 }
 
 TEST_F(PostgresqlCommit, OfALostReplyIsFoundCommitted) {
-  // The reply is lost, not the commit: nobody waits for it.
+  // The reply is lost, not the commit: nobody waits for it, and it takes its time.
+  at_commit("PERFORM pg_sleep(1);");
   auto session = begin_unit();
   const CommitReply reply = session->commit(in(std::chrono::milliseconds(-1)));
   EXPECT_EQ(reply.state, State::in_doubt);
