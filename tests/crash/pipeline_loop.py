@@ -391,7 +391,7 @@ def main():
     parser.add_argument("--groups", type=int, default=1, help="pipelines, which share the faults")
     parser.add_argument("--side-by-side", type=int, default=3, help="pipelines that run at the same time")
     parser.add_argument("--unscaled", action="store_true", help=argparse.SUPPRESS)
-    campaigns.add_options(parser, seconds_max=600)
+    campaigns.add_options(parser, seconds_max=900)
     options = parser.parse_args()
     factor = 1 if options.unscaled else campaigns.factor()
     options.faults = int(options.faults * factor)

@@ -48,7 +48,8 @@ def make_keystore(folder, authority):
 
 
 def secured_broker(keystore, port):
-    broker = Kafka(format_arguments=["--add-scram", f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"])
+    broker = Kafka(format_arguments=["--add-scram", f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"],
+                   starts_quickly=True)
     plain = broker.brokers[0].properties()
     broker.settings.update({
         "listeners": f"{plain['listeners']},SECURE://127.0.0.1:{port}",
