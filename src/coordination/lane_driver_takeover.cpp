@@ -18,9 +18,12 @@ void LaneDriver::take() {
   const auto lane = directory_.claim_lane();
   if (!lane) {
     const Lock lock(*lock_);
-    failed(
-        coordination_error(ErrorCode::lane_unavailable, Effect::no, true,
-                           "live processes own every lane; stop one, or add lanes with `write-aside init --lanes N`"));
+    // A lane that was halted here is what somebody has to mend.
+    const bool halted = last_error_ && last_error_->code == ErrorCode::halted;
+    failed(halted ? Error(*last_error_)
+                  : coordination_error(ErrorCode::lane_unavailable, Effect::no, true,
+                                       "live processes own every lane that is not halted; stop one, or add lanes with "
+                                       "`write-aside init --lanes N`"));
     return;
   }
   if (*lane != take_attempt_lane_) take_attempt_.clear();

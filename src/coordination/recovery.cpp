@@ -27,14 +27,16 @@ class LaneRecovery {
     const TimePoint begun = runtime_.now();
     std::optional<ports::LaneSummary> summary = first;
     std::optional<BatchId> found;
-    for (;;) {
+    for (bool last_look = false;;) {
       const ports::LaneRow& row = summary->row;
       if (!row.halted.empty()) {
+        result.delivered = 0;
         result.note = "halted: " + row.halted + "; see `write-aside resolve`";
         return result;
       }
       result.settled = row.owner.empty() && summary->undelivered == 0;
       if (result.settled) return result;
+      if (last_look) break;
       if (coordination::may_take(row, options_.lease, is_dead(row))) {
         if (auto taken = take_and_settle(row.lane, result.note); !taken) return failure(taken);
         result.delivered = summary->undelivered;
@@ -52,8 +54,8 @@ class LaneRecovery {
         if (result.settled) return result;
         result.note = "owned by " + row.owner_process;
       }
-      if (runtime_.now() >= deadline_) break;
-      wait();
+      last_look = runtime_.now() >= deadline_;
+      if (!last_look) wait();
       auto next = find(row.lane);
       if (!next) return failure(next);
       if (!*next) break;

@@ -172,6 +172,7 @@ TEST_F(Operating, AUnitThatCannotBeReadHaltsItsLaneUntilItIsGivenUp) {
   write_file("more.jsonl", unit(2));
   const Finished halted = run({"apply", "more.jsonl"});
   EXPECT_EQ(halted.status, 3) << halted.err;
+  EXPECT_NE(halted.err.find("lane 0 is halted: unit 0.1.9.1"), std::string::npos) << halted.err;
   const Finished status = run({"status"});
   EXPECT_EQ(status.status, 3);
   EXPECT_NE(status.out.find("  halted  "), std::string::npos) << status.out;
