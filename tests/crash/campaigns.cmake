@@ -43,7 +43,7 @@ if(TARGET write-aside AND TARGET transform)
   write_aside_add_campaign(PipelineKillsOnServers crash_slow ${pipeline} servers --faults 150
                            --groups 2)
   write_aside_add_campaign(PipelineBrokerCrashes crash_slow ${pipeline} servers --fault broker --faults 100
-                           --groups 8 --side-by-side 4)
+                           --groups 11 --side-by-side 4)
   write_aside_add_campaign(PipelineDatabaseCrashes crash_slow ${pipeline} servers --fault database --faults 100
                            --groups 6)
 endif()

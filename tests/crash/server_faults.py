@@ -24,7 +24,7 @@ CUT_OFF_SECONDS = (0.05, 5.0)
 INTERVAL_SECONDS_MAX = 0.6  # between two strikes of a proxy
 IN_SYNC_SECONDS_MAX = 60
 ENDS_SECONDS_MAX = 30
-ATTEMPTS_MAX = 3  # for what a server's own fault has ended
+ATTEMPTS_MAX = 6  # for what a server's own fault has ended: a lone broker loses a marker in two of a hundred restarts
 LOST_MARKERS_SHOWN_MAX = 3
 
 

@@ -15,9 +15,11 @@ TEST(PostgresqlAddress, NamesHostPortAndDatabaseAlone) {
 }
 
 TEST(PostgresqlAddress, ShowsNoPasswordThatLandedElsewhere) {
-  for (const char* url : {"postgresql://db.example&password=sesame", "postgresql://db.example/shop&password=sesame",
-                          "postgresql://me&password=sesame@db.example/shop", "postgresql://me:x@sesame@db.example/shop",
-                          "postgresql://me:se/sesame@db.example/shop", "postgresql://db.example:sesame/shop"}) {
+  for (const char* url :
+       {"postgresql://db.example&password=sesame", "postgresql://db.example/shop&password=sesame",
+        "postgresql://me&password=sesame@db.example/shop", "postgresql://me:x@sesame@db.example/shop",
+        "postgresql://me:se/sesame@db.example/shop", "postgresql://db.example:sesame/shop",
+        "postgresql://me:,,sesame,,x:/y?password=z@db.example/shop", "postgresql://me:,,sesame,,?@db/shop"}) {
     const auto address = read_address(url);
     ASSERT_FALSE(address) << url << " is named " << address->name;
     EXPECT_EQ(address.error().code, ErrorCode::invalid_argument);

@@ -52,8 +52,9 @@ std::string name_of(const Settings& settings) {
   return "postgresql://" + escaped_host(host) + ":" + either(settings, "port") + "/" + database;
 }
 
-// A '/' or '@' in a password that is not percent-encoded makes libpq take parts of it for the host, the port or the
-// database, which messages show; so does a parameter behind a '&' where no '?' stands.
+// A '/', '?' or '@' in a password that is not percent-encoded makes libpq take parts of it for the host, the port or the
+// database, which messages show; so does a parameter behind a '&' where no '?' stands. So an '@' is refused wherever it
+// does not end user and password.
 bool holds_misplaced_password(const std::string& url, const Settings& settings) {
   const std::string port = find(settings, "port");
   if (port.find_first_not_of("0123456789,") != std::string::npos) return true;
@@ -63,8 +64,8 @@ bool holds_misplaced_password(const std::string& url, const Settings& settings) 
   }
   const std::size_t scheme = url.find("://");
   if (scheme == std::string::npos) return false;
-  const std::size_t path = url.find('/', scheme + 3);
-  return path != std::string::npos && url.find('@', path) < url.find('?', path);
+  const std::size_t authority_end = url.find_first_of("/?", scheme + 3);
+  return authority_end != std::string::npos && url.find('@', authority_end) != std::string::npos;
 }
 
 Error invalid_url() {
