@@ -104,7 +104,8 @@ TEST_F(Hostile, APayloadOfOthersIsNotPublished) {
             "");
   const Finished recovered = run({"recover", "--lane", "0", "--timeout", "1"});
   EXPECT_EQ(recovered.status, 3);
-  EXPECT_NE(recovered.out.find("halted: unit 0.1.1.1: journal payload is too short"), std::string::npos) << recovered.out;
+  EXPECT_NE(recovered.out.find("halted: unit 0.1.1.1: journal payload is too short"), std::string::npos)
+      << recovered.out;
   EXPECT_EQ(events(), "0");
 }
 
