@@ -395,11 +395,17 @@ TEST_F(ConsumingByCommand, IdentifiesEventsByTheHeaderItIsTold) {
 
 TEST_F(ConsumingByCommand, DividesTheWorkAmongItsWorkers) {
   initialise_consumer();
-  publish_numbers(1, 2'000);
-  const Json done = expect_consumed({"--workers", "3", "--instance", "here", "--batch", "20", "--strictly-increasing"});
-  EXPECT_EQ(done["applied"], 2'000);
-  EXPECT_EQ(done["outdated"], 0);
-  EXPECT_EQ(query("shop.db", "select count(distinct owner) from write_aside_position"), "2");
+  // On a busy machine the first worker may be through before the others have joined.
+  std::string owners;
+  for (int round = 0; round < 20 && owners != "2"; ++round) {
+    publish_numbers(round * 2'000 + 1, (round + 1) * 2'000);
+    const Json done =
+        expect_consumed({"--workers", "3", "--instance", "here", "--batch", "20", "--strictly-increasing"});
+    EXPECT_EQ(done["applied"], 2'000);
+    EXPECT_EQ(done["outdated"], 0);
+    owners = query("shop.db", "select count(distinct owner) from write_aside_position");
+  }
+  EXPECT_EQ(owners, "2");
   expect_nothing_by_halves();
 }
 
