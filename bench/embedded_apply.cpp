@@ -147,7 +147,7 @@ double median(std::vector<double> values) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const fs::path folder = argc > 1 ? argv[1] : "build/bench_files";
+  const fs::path folder = bench::own_folder(argc, argv, "bench_embedded_apply [FOLDER [UNITS [ROUNDS]]]");
   const int units = argc > 2 ? std::atoi(argv[2]) : 200'000;
   const int rounds = argc > 3 ? std::atoi(argv[3]) : 5;
   bench::print_machine();

@@ -166,12 +166,11 @@ double median(std::vector<double> values) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::filesystem::path folder = argc > 1 ? argv[1] : "build/bench_files";
+  const std::filesystem::path folder =
+      bench::own_folder(argc, argv, "bench_embedded_units [FOLDER [UNITS [ROUNDS [THREADS]]]]");
   const int units = argc > 2 ? std::atoi(argv[2]) : 2000;
   const int rounds = argc > 3 ? std::atoi(argv[3]) : 7;
   const int threads = argc > 4 ? std::atoi(argv[4]) : 1;
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directories(folder);
   bench::print_machine();
   std::printf("journal_mode=WAL, synchronous=FULL on both files; %d units a round, %d rounds, %d threads\n", units,
               rounds, threads);

@@ -6,8 +6,10 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 
 namespace write_aside::bench {
 
@@ -17,6 +19,18 @@ inline std::string processor() {
     if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
   }
   return "unknown processor";
+}
+
+// A folder of the benchmark's own, made anew, in the one that the command line names, or else in `build`.
+inline std::filesystem::path own_folder(int argc, char** argv, const char* usage) {
+  if (argc > 1 && argv[1][0] == '-') {
+    std::fprintf(stderr, "usage: %s\n", usage);
+    std::exit(std::string_view(argv[1]) == "--help" ? 0 : 2);
+  }
+  const std::filesystem::path folder = std::filesystem::path(argc > 1 ? argv[1] : "build") / "write-aside-bench";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  return folder;
 }
 
 inline void print_machine() {
