@@ -67,6 +67,12 @@ class Log {
 
 const std::string& key_of(const Json& unit) { return unit["ordering_key"].get_ref<const std::string&>(); }
 
+enum class Ran {
+  decided,  // the unit has a final outcome, or its row
+  in_doubt,
+  not_begun,  // nobody knows whether it has its row: those behind it are not to overtake it
+};
+
 class Reporter {
  public:
   Reporter(Coordinator& coordinator, const Log& log) : coordinator_(coordinator), log_(log) {}
@@ -88,23 +94,22 @@ class Reporter {
     return resolved;
   }
 
-  // True if the unit has a final outcome, or its row.
-  bool run(std::uint64_t line, const Json& text, Wait wait) const {
+  Ran run(std::uint64_t line, const Json& text, Wait wait) const {
     auto unit = coordinator_.begin({.ordering_key = key_of(text)});
     if (!unit) return not_begun(line, unit.error());
     const auto& order = text["statements"][0]["params"][0];
     const auto there = unit->execute("SELECT 1 FROM orders WHERE id = $1", {order.get<std::int64_t>()});
     if (!there) return not_begun(line, there.error());
-    if (!there->rows.empty()) return true;
+    if (!there->rows.empty()) return Ran::decided;
     if (auto written = write(*unit, line, text); !written) {
       // The row came in between: the COMMIT of a killed process has landed.
-      if (written.error().code == ErrorCode::constraint) return true;
+      if (written.error().code == ErrorCode::constraint) return Ran::decided;
       return failed(line, written.error());
     }
     const Outcome outcome = unit->commit(wait);
     log_.report(line, outcome);
     if (!outcome.is_committed()) std::this_thread::sleep_for(pause_after_failure);
-    return outcome.state() != State::in_doubt;
+    return outcome.state() == State::in_doubt ? Ran::in_doubt : Ran::decided;
   }
 
  private:
@@ -131,16 +136,16 @@ class Reporter {
   }
 
   // Nobody has looked whether its row is there: an earlier process may have committed the unit.
-  bool not_begun(std::uint64_t line, const Error& error) const {
+  Ran not_begun(std::uint64_t line, const Error& error) const {
     if (log_.is_new()) return failed(line, error);
     std::this_thread::sleep_for(pause_after_failure);
-    return false;
+    return Ran::not_begun;
   }
   // Before its COMMIT was sent a unit has no effect.
-  bool failed(std::uint64_t line, const Error& error) const {
+  Ran failed(std::uint64_t line, const Error& error) const {
     log_.report(line, Outcome::aborted(error));
     std::this_thread::sleep_for(pause_after_failure);
-    return true;
+    return Ran::decided;
   }
 
   Coordinator& coordinator_;
@@ -154,22 +159,23 @@ std::vector<Json> read_lines(const std::string& path) {
   return lines;
 }
 
-// Every unit but the last, each ordering key on a thread of its own. True if all of them have a final outcome.
-bool run_side_by_side(const Reporter& reporter, const Log& log, const std::vector<Json>& lines, std::size_t threads) {
+// Every unit but the last, each ordering key on a thread of its own. The worst that came of one.
+Ran run_side_by_side(const Reporter& reporter, const Log& log, const std::vector<Json>& lines, std::size_t threads) {
   std::map<std::string, std::size_t> keys;
   for (const Json& line : lines) keys.try_emplace(key_of(line), keys.size());
-  std::vector<char> decided(threads, 1);  // no vector<bool>: threads write to their own place
+  std::vector<Ran> worst(threads, Ran::decided);
   std::vector<std::thread> workers;
   for (std::size_t own = 0; own < threads; ++own) {
     workers.emplace_back([&, own] {
       for (std::size_t at = 0; at + 1 < lines.size(); ++at) {
         if (keys.at(key_of(lines[at])) % threads != own || log.states().contains(at + 1)) continue;
-        if (!reporter.run(at + 1, lines[at], Wait::decided)) decided[own] = 0;
+        worst[own] = std::max(worst[own], reporter.run(at + 1, lines[at], Wait::decided));
+        if (worst[own] == Ran::not_begun) return;
       }
     });
   }
   for (std::thread& worker : workers) worker.join();
-  return std::find(decided.begin(), decided.end(), 0) == decided.end();
+  return *std::max_element(worst.begin(), worst.end());
 }
 
 }  // namespace
@@ -190,10 +196,11 @@ int run_input(const std::shared_ptr<ports::Database>& database, const std::share
   if (!coordinator) return fail(coordinator.error());
   const Reporter reporter(**coordinator, log);
   if (!reporter.resolve()) return 3;
-  bool decided = run_side_by_side(reporter, log, lines, input.threads);
-  if (!log.states().contains(lines.size())) decided &= reporter.run(lines.size(), lines.back(), Wait::visible);
+  Ran ran = run_side_by_side(reporter, log, lines, input.threads);
+  if (ran != Ran::not_begun && !log.states().contains(lines.size()))
+    ran = std::max(ran, reporter.run(lines.size(), lines.back(), Wait::visible));
   if (auto flushed = (*coordinator)->flush(options.visible_timeout); !flushed) return fail(flushed.error());
-  return decided ? 0 : 3;
+  return ran == Ran::decided ? 0 : 3;
 }
 
 }  // namespace write_aside::programs
