@@ -410,7 +410,7 @@ class Soak:
         if self.stopping or len(self.failed) + self.markers_lost >= KEPT_ROUNDS_MAX:
             return True
         if self.options.rounds:
-            return self.number() >= self.options.rounds
+            return self.rounds + len(self.failed) >= self.options.rounds  # those that were not judged do not count
         return self.minutes() >= self.options.minutes
 
     def round(self):
