@@ -137,6 +137,8 @@ class Campaign:
         finally:
             for slot in self.slots:
                 slot.job.kill()
+            if self.options.clocks_differ:
+                wrong_clock.clean_up()
         return self.report(verdict)
 
     def round(self):
