@@ -162,10 +162,7 @@ TYPED_TEST_P(EventStreamContract, RefusesTheEndOfAFencedProducer) {
   auto older = this->initialised("a");
   this->stage(*older, {this->record(this->orders_, 0, "older")});
   auto newer = this->initialised("a");
-  const ports::EndReport report = older->end(ports::Ending::commit, this->soon());
-  EXPECT_FALSE(report.clean);
-  ASSERT_TRUE(report.error.has_value());
-  EXPECT_EQ(report.error->code, ErrorCode::fenced);
+  this->expect_fenced_at_the_end(*older);
   this->expect_committed(this->orders_, 0, {});
 }
 

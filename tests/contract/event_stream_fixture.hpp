@@ -82,6 +82,12 @@ class EventStreamContract : public testing::Test {
     EXPECT_TRUE(ready.has_value()) << ready.error().message;
     return producer;
   }
+  void expect_fenced_at_the_end(ports::TransactionalProducer& producer) {
+    const ports::EndReport report = producer.end(ports::Ending::commit, soon());
+    EXPECT_FALSE(report.clean);
+    ASSERT_TRUE(report.error.has_value());
+    EXPECT_EQ(report.error->code, ErrorCode::fenced);
+  }
   // One whose records the stream may keep to itself until the end.
   ProducerPointer holding_back(const std::string& id) {
     ProducerPointer producer = initialised(id);

@@ -59,10 +59,7 @@ TYPED_TEST_P(EventStreamHoldingBackContract, RefusesTheEndOfAFencedProducer) {
   auto older = this->holding_back("a");
   this->stage(*older, {this->record(this->orders_, 0, "older")});
   auto newer = this->holding_back("a");
-  const ports::EndReport report = older->end(ports::Ending::commit, this->soon());
-  EXPECT_FALSE(report.clean);
-  ASSERT_TRUE(report.error.has_value());
-  EXPECT_EQ(report.error->code, ErrorCode::fenced);
+  this->expect_fenced_at_the_end(*older);
   this->commit(*newer, {this->record(this->orders_, 0, "newer")});
   this->expect_committed(this->orders_, 0, {"newer"});
 }

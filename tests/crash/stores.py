@@ -10,6 +10,7 @@ import sqlite3
 import struct
 import subprocess
 import tempfile
+import time
 
 import make_input
 from embedded_view import EmbeddedView
@@ -18,6 +19,7 @@ from oracle import Oracle
 REPORT = '{"units":'
 FREE_BYTES_MIN = 1 << 30
 PR_SET_PDEATHSIG = 1
+TICK = 0.05
 LIBC = ctypes.CDLL(None)
 
 
@@ -118,6 +120,14 @@ class Stores(Recoverable):
             return read_progress(self.database).get(source, 0)
         except sqlite3.OperationalError:
             return None
+
+    def await_time_outs(self, seconds_max):
+        """Until no stream transaction is left that is open and within its time."""
+        limit = time.monotonic() + seconds_max
+        while query(self.stream, "SELECT count(*) FROM open_transaction WHERE deadline_ms >= unixepoch() * 1000")[0][0]:
+            if time.monotonic() > limit:
+                raise RuntimeError(f"a stream transaction is open after {seconds_max} s")
+            time.sleep(TICK)
 
     def is_locked(self):
         """Whether somebody who is stopped now would hold everybody up."""

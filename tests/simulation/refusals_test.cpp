@@ -52,10 +52,7 @@ TEST_F(Refusals, C1_OthersInTheBatchOfTheRefusedUnitGoOn) {
   options.batch_age_max = 5s;
   play([&] {
     run(a, [&](Coordinator& coordinator) {
-      // Ends are costly and units come often: batches stay open for a while.
-      a.plan("producer.end", {.kind = Kind::delay, .delay = 300ms});
-      EXPECT_TRUE(attempt(coordinator, 1, Wait::visible).is_committed());
-      EXPECT_TRUE(attempt(coordinator, 2, Wait::visible).is_committed());
+      commit_two_at_a_slow_end(a, coordinator);
       // Both that follow are withdrawn. After the fence they come again, together and then one by one.
       a.plan("producer.delivered", {.kind = Kind::lose_reply});
       a.plan("producer.delivered", denied);

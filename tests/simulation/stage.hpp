@@ -67,6 +67,11 @@ class Stage : public ::testing::Test {
     if (auto published = unit->publish(event(id)); !published) return Outcome::aborted(published.error());
     return unit->commit(wait);
   }
+  // Units 1 and 2. From then on ends are taken to be costly and units to come often: batches stay open for a while.
+  void commit_two_at_a_slow_end(Actor& actor, Coordinator& coordinator) {
+    actor.plan("producer.end", {.kind = Fault::Kind::delay, .delay = std::chrono::milliseconds(300)});
+    for (const int id : {1, 2}) EXPECT_TRUE(attempt(coordinator, id, Wait::visible).is_committed());
+  }
   // A committed unit of another owner, whose row and journal row become visible
   // just now.
   void late_unit(const UnitId& key, int id) {

@@ -402,10 +402,7 @@ TEST_F(UnitOfWorkTest, StrictOrder_NothingIsSweptBehindAUnitThatIsToFollowIt) {
   options.batch_age_max = 5s;
   play([&] {
     run(a, [&](Coordinator& coordinator) {
-      // Ends are costly and units come often: batches stay open for a while.
-      a.plan("producer.end", {.kind = Kind::delay, .delay = 300ms});
-      EXPECT_TRUE(attempt(coordinator, 1, Wait::visible).is_committed());
-      EXPECT_TRUE(attempt(coordinator, 2, Wait::visible).is_committed());
+      commit_two_at_a_slow_end(a, coordinator);
       late_unit({0, 0, 1, 1}, 3);
       a.plan("session.send_journal", {.kind = Kind::delay, .delay = 250ms});
       scenario.commit_unit(coordinator, a.simulated, 4, Wait::visible);
