@@ -11,6 +11,7 @@ write_aside_add_campaign(Oracle crash oracle_test.py)
 write_aside_add_campaign(OracleOnServers crash server_view_test.py)
 write_aside_add_campaign(Proxy crash ../servers/proxy_test.py)
 write_aside_add_campaign(BrokerFiles crash ../servers/kafka_log_test.py)
+write_aside_add_campaign(ServerProcesses crash ../servers/process_test.py)
 
 if(TARGET write-aside)
   set(program --program $<TARGET_FILE:write-aside>)

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -11,15 +12,32 @@ import time
 
 UNPRIVILEGED_USER = "postgres"  # comes with the Debian package; PostgreSQL refuses to run as root
 
+# Below those of outgoing connections, of which any may be in use at any moment, as Linux has them by default.
+PORTS = range(10_000, 32_768)
+PORTS_TRIED_MAX = 1000
+RESERVATIONS = []  # open for as long as this process lives
+
 
 class ServerError(Exception):
     """A server could not be started; the message says which, and where its log is."""
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody else gets while this process lives: a server binds it seconds later, and again after each
+    crash. So it is none of those that the kernel gives to outgoing connections, and its reservation, a name without a
+    file, is seen by other runs on this host."""
+    for port in random.sample(PORTS, PORTS_TRIED_MAX):
+        reservation = socket.socket(socket.AF_UNIX)
+        try:
+            reservation.bind(f"\0write-aside-port-{port}")
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            reservation.close()
+            continue
+        RESERVATIONS.append(reservation)
+        return port
+    raise ServerError(f"no free port between {PORTS[0]} and {PORTS[-1]}; {PORTS_TRIED_MAX} were tried")
 
 
 def new_folder(name):
@@ -68,9 +86,10 @@ class ServerProcess:
 
     def check_running(self):
         if not self.is_running():
-            tail = pathlib.Path(self.log).read_text(errors="replace").splitlines()[-15:]
+            lines = pathlib.Path(self.log).read_text(errors="replace").splitlines()
+            told = [line for line in lines if not line.startswith("\t")]  # Java's stack has a tab
             raise ServerError("\n".join([f"{self.name} ended with {self.process.returncode}; its log ({self.log}):",
-                                         *tail]))
+                                         *told[-15:]]))
 
     def signal_group(self, number):
         try:
