@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "contract/event_stream_fixture.hpp"
@@ -77,6 +79,22 @@ TYPED_TEST_P(EventStreamGroupContract, GivesTheOthersWhatALeaverHeld) {
   this->expect_division({first.get()}, 4);
 }
 
+// librdkafka below 2.3 ended the process (#4312) where a member left between its joining and its first share.
+TYPED_TEST_P(EventStreamGroupContract, LetsAMemberLeaveAtAnyMomentOfItsJoining) {
+  for (int count = 0; count < 100; ++count) {
+    const auto stay = count % 50 * 1ms;
+    const auto member = this->join();
+    ASSERT_NE(member, nullptr);
+    for (const auto until = std::chrono::steady_clock::now() + stay; std::chrono::steady_clock::now() < until;) {
+      static_cast<void>(this->share(*member));
+      std::this_thread::yield();
+    }
+  }
+  const auto last = this->join();
+  ASSERT_NE(last, nullptr);
+  this->expect_division({last.get()}, 4);
+}
+
 TYPED_TEST_P(EventStreamGroupContract, TakesAnInstanceBackUnderItsName) {
   const auto first = this->join("one");
   auto second = this->join("two");
@@ -118,7 +136,8 @@ TYPED_TEST_P(EventStreamGroupContract, RefusesAnExactOffsetBeyondTheEnd) {
 }
 
 REGISTER_TYPED_TEST_SUITE_P(EventStreamGroupContract, GivesALoneMemberEverything, DividesThePartitionsAmongTheMembers,
-                            GivesTheOthersWhatALeaverHeld, TakesAnInstanceBackUnderItsName, RefusesAnUnknownTopicByName,
-                            TakesAReportOfPositions, RefusesAnExactOffsetBeyondTheEnd);
+                            GivesTheOthersWhatALeaverHeld, LetsAMemberLeaveAtAnyMomentOfItsJoining,
+                            TakesAnInstanceBackUnderItsName, RefusesAnUnknownTopicByName, TakesAReportOfPositions,
+                            RefusesAnExactOffsetBeyondTheEnd);
 
 }  // namespace write_aside::contract

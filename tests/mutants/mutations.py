@@ -13,11 +13,12 @@ SWAPS = {" < ": " <= ", " <= ": " < ", " > ": " >= ", " >= ": " > ", " == ": " !
 STEP = re.compile(r" [+-] 1\b(?![.'])|(?<=[\s(,{\[])(?:\+\+|--)(?=\w+[,\])}])")
 LITERAL = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])\'')
 LEFT_ALONE = re.compile(r"^\s*#|\b(?:assert|static_assert|notice|printf)\b|\b(?:template|using|operator)\b|= default;")
-# No blank before the bracket: `Lock lock(…)` declares something.
-CALL = re.compile(r"^\s+(?:\(\*\w+\)|[\w:]+)(?:(?:\.|->|::)\w+|\[[^]]*\])*\(.*\);$")
+# No blank before the bracket: `Lock lock(…)` declares something, and so does a capital letter, a constructor.
+CALL = re.compile(r"^\s+(?![A-Z]\w*\()(?:\(\*\w+\)|[\w:]+)(?:(?:\.|->|::)\w+|\[[^]]*\])*\(.*\);$")
 ASSIGNMENT = re.compile(r"^\s+[\w>.\-]+(?:_|->\w+|\.\w+) (?:[-+|]?=) .*;$|^\s+(?:\+\+|--)[\w>.\-]+;$")
 KEYWORD = re.compile(r"^\s*(?:return|if|for|while|switch|case|else|delete|throw)\b")
 IF = re.compile(r"\b(?:if|while) \(")
+FOR = re.compile(r"\bfor \(")
 LEAVE = re.compile(r"(?<=\) )(?:return|continue|break)\b.*;$")
 LEAVE_ALONE = re.compile(r"^\s{4,}(?:return|continue);$")
 FUNCTION = re.compile(r"(?![#}/])\S.*?([\w:~]+)\(")
@@ -63,6 +64,16 @@ def closing(code, opening):
     return -1
 
 
+def condition_begin(code, opening, end):
+    """Where the condition begins between these brackets: behind the statement that may precede it."""
+    begin, depth = opening + 1, 0
+    for at in range(opening + 1, end):
+        depth += {"(": 1, "{": 1, ")": -1, "}": -1}.get(code[at], 0)
+        if code[at] == ";" and depth == 0:
+            begin = at + 1
+    return begin
+
+
 def mutations(text):
     lines = text.split("\n")
     before = previous = ""  # the line above, and its kind of statement
@@ -76,7 +87,7 @@ def mutations(text):
                 indentation = line[:len(line) - len(line.lstrip())]
                 yield Mutation(number, f"drop {kind}", line, indentation + "(void)0;")
                 above = lines[number - 2]
-                same_place = above.startswith(indentation) and above[len(indentation)] != " "
+                same_place = above.startswith(indentation) and above[len(indentation)] != " " and masked(above).strip()
                 if same_place and "call" in (kind, previous) and previous and not IF.search(before):
                     yield Mutation(number - 1, "reorder", f"{above}\n{line}", f"{line}\n{above}")
         if code.strip():
@@ -98,7 +109,7 @@ def within(number, line, code):
 
     for match in IF.finditer(code):
         end = closing(code, match.end() - 1)
-        begin = max(code.rfind(";", match.end(), end) + 1, match.end()) if end > 0 else 0
+        begin = condition_begin(code, match.end() - 1, end) if end > 0 else 0
         condition = line[begin:end]
         if end > 0 and " = " not in condition:  # else it declares what it tests
             blank = " " if condition.startswith(" ") else ""
@@ -113,4 +124,6 @@ def within(number, line, code):
             yield replaced("swap", at, at + len(old), new)
             at = code.find(old, at + 1)
     for match in STEP.finditer(code):
+        if FOR.search(code) and code.rfind(";", 0, match.start()) > FOR.search(code).end() and code.count(";") > 1:
+            continue  # the loop would have no end
         yield replaced("drop step", match.start(), match.end(), "")

@@ -23,9 +23,12 @@ Handle open_file(const fs::path& file) {
   return {handle, sqlite3_close};
 }
 
-// Memory instead of a disk, where there is one: what is tested here is order, not durability.
+// By default memory instead of a disk, where there is one: what is tested here is order, not durability.
 fs::path make_folder() {
-  const fs::path parent = fs::is_directory("/dev/shm") ? fs::path("/dev/shm") : fs::temp_directory_path();
+  const char* const chosen = std::getenv("WRITE_ASIDE_CRASH_FOLDER");
+  const fs::path parent = chosen != nullptr              ? fs::path(chosen)
+                          : fs::is_directory("/dev/shm") ? fs::path("/dev/shm")
+                                                         : fs::temp_directory_path();
   std::string name = (parent / "write-aside-XXXXXX").string();
   if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a folder in " + parent.string());
   return name;

@@ -107,6 +107,7 @@ Result<std::unique_ptr<Client>> Client::open(rd_kafka_type_t type, const Propert
     });
     rd_kafka_conf_interceptor_add_on_new(conf->get(), interceptor_name, on_new, client.get());
   }
+  if (type == RD_KAFKA_CONSUMER) rd_kafka_conf_set_rebalance_cb(conf->get(), on_rebalance);
   std::array<char, 512> words{};
   client->handle_.reset(rd_kafka_new(type, conf->get(), words.data(), words.size()));
   // The client owns the conf now. After a failure it is still ours, but has been half taken apart where there are
@@ -124,6 +125,16 @@ rd_kafka_resp_err_t Client::on_acknowledgement(rd_kafka_t*, rd_kafka_message_t* 
   const auto* const self = static_cast<const Client*>(client);
   self->listener_->acknowledged(*record, *self);
   return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+// Groups are cooperative here. What goes wrong shows in the assignment, which the group mends.
+void Client::on_rebalance(rd_kafka_t* handle, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions,
+                          void* client) {
+  const bool gives = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+  if (gives) static_cast<Client*>(client)->was_given_share_ = true;
+  rd_kafka_error_t* const error =
+      gives ? rd_kafka_incremental_assign(handle, partitions) : rd_kafka_incremental_unassign(handle, partitions);
+  if (error != nullptr) rd_kafka_error_destroy(error);
 }
 
 rd_kafka_resp_err_t Client::on_new(rd_kafka_t* handle, const rd_kafka_conf_t*, void* client, char*, std::size_t) {

@@ -3,6 +3,7 @@
 // Threads: librdkafka's own, one and one for each broker; they call Listener. The handle is safe from many threads.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -54,6 +55,8 @@ class Client {
   [[nodiscard]] rd_kafka_t* get() const { return handle_.get(); }
   [[nodiscard]] std::int64_t queued_records_max() const { return queued_records_max_; }
   [[nodiscard]] std::int64_t queued_bytes_max() const { return queued_bytes_max_; }
+  // Whether the group that this consumer joined has ever given it a share, be it an empty one.
+  [[nodiscard]] bool was_given_share() const { return was_given_share_; }
   // The last error in the log; empty: none of late. Names hosts and ports, never a secret.
   [[nodiscard]] std::string last_words() const;
   [[nodiscard]] Obstacle obstacle() const;
@@ -64,6 +67,8 @@ class Client {
  private:
   static void on_log(const rd_kafka_t* handle, int level, const char* facility, const char* text);
   static rd_kafka_resp_err_t on_acknowledgement(rd_kafka_t* handle, rd_kafka_message_t* record, void* client);
+  static void on_rebalance(rd_kafka_t* handle, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions,
+                           void* client);
   static rd_kafka_resp_err_t on_new(rd_kafka_t* handle, const rd_kafka_conf_t* conf, void* client, char* words,
                                     std::size_t words_size);
   void hear(std::string_view facility, std::string_view text);
@@ -78,6 +83,7 @@ class Client {
   std::string denied_topic_;
   std::chrono::steady_clock::time_point heard_at_;
   Listener* listener_ = nullptr;
+  std::atomic<bool> was_given_share_ = false;
   std::int64_t queued_records_max_ = 0;
   std::int64_t queued_bytes_max_ = 0;
   ClientHandle handle_;  // first to go: its threads call us

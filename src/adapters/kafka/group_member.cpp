@@ -21,6 +21,11 @@ PartitionListHandle list_of(const std::vector<ports::TopicPartition>& partitions
   return list;
 }
 
+bool may_be_destroyed(const Client& client) {
+  constexpr int mended_in = 0x02030000;
+  return rd_kafka_version() >= mended_in || client.was_given_share();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ports::GroupMember>> KafkaGroupMember::join(std::shared_ptr<Store> store,
@@ -43,9 +48,20 @@ KafkaGroupMember::KafkaGroupMember(std::shared_ptr<Store> store, std::unique_ptr
                                    const ports::GroupSpec& spec)
     : store_(std::move(store)), client_(std::move(client)), group_(spec.name), is_static_(!spec.instance.empty()) {}
 
+// librdkafka below 2.3 ends the process when a consumer is destroyed that has joined a group and had no share yet (#4312).
+// So it waits for one, and whoever gets none in time is kept for ever.
+KafkaGroupMember::~KafkaGroupMember() {
+  const auto deadline = std::chrono::steady_clock::now() + leaving_max;
+  while (!may_be_destroyed(*client_) && std::chrono::steady_clock::now() < deadline) {
+    const MessageHandle message(rd_kafka_consumer_poll(client_->get(), leaving_step));
+  }
+  leave();
+  if (!may_be_destroyed(*client_)) static_cast<void>(client_.release());
+}
+
 // A close alone does not leave a cooperative group (seen with 2.0.2): the partitions would stay with the member that is gone
 // until its session timed out. So it first gives up its subscription, which does.
-KafkaGroupMember::~KafkaGroupMember() {
+void KafkaGroupMember::leave() {
   if (!is_static_ && rd_kafka_unsubscribe(client_->get()) == RD_KAFKA_RESP_ERR_NO_ERROR) {
     const auto deadline = std::chrono::steady_clock::now() + leaving_max;
     while (std::chrono::steady_clock::now() < deadline) {

@@ -26,6 +26,7 @@ class KafkaGroupMember final : public ports::GroupMember {
   Result<void> report(std::span<const ports::Position> positions) override;
 
  private:
+  void leave();
   [[nodiscard]] Result<void> serve();
   [[nodiscard]] Result<std::vector<ports::TopicPartition>> assigned();
 
