@@ -8,7 +8,7 @@ function(write_aside_add_campaign name label script)
 endfunction()
 
 write_aside_add_campaign(Oracle crash oracle_test.py)
-write_aside_add_campaign(OracleOnServers crash server_view_test.py)
+write_aside_add_campaign(OracleOnServers crash_slow server_view_test.py)
 write_aside_add_campaign(Proxy crash ../servers/proxy_test.py)
 write_aside_add_campaign(BrokerFiles crash ../servers/kafka_log_test.py)
 write_aside_add_campaign(ServerProcesses crash ../servers/process_test.py)
@@ -44,7 +44,7 @@ if(TARGET write-aside AND TARGET transform)
   write_aside_add_campaign(PipelineKillsOnServers crash_slow ${pipeline} servers --faults 150
                            --groups 2)
   write_aside_add_campaign(PipelineBrokerCrashes crash_slow ${pipeline} servers --fault broker --faults 100
-                           --groups 11 --side-by-side 4)
+                           --groups 8 --side-by-side 4)
   write_aside_add_campaign(PipelineDatabaseCrashes crash_slow ${pipeline} servers --fault database --faults 100
                            --groups 6)
 endif()
@@ -53,7 +53,7 @@ endif()
 if(TARGET write-aside AND TARGET report_outcomes)
   set(apply server_loop.py ${program} --fault)
   set(report server_loop.py ${program} --reporter $<TARGET_FILE:report_outcomes> --fault)
-  write_aside_add_campaign(FewKillsOnServers crash ${apply} kill --faults 8 --groups 2)
+  write_aside_add_campaign(FewKillsOnServers crash ${apply} kill --faults 4)
   write_aside_add_campaign(FindsLostEventsOnServers crash_slow ${apply} kill --faults 20 --groups 2
                            --guarantee transactional --expect lost)
   write_aside_add_campaign(KillsOnServers crash_slow ${apply} kill --faults 200 --groups 5)

@@ -27,12 +27,13 @@ import threading
 import time
 import tomllib
 
-from mill import NOT_TRIED, ROOT, SOURCES, SUITES, Mill, MillError
+from mill import ROOT, SOURCES, SUITES, Mill, MillError
 from mutations import function_at, mutations
 
 FOLDER = ROOT / "build" / "mutants"
 RESULTS = FOLDER / "results.jsonl"
 EXPLAINED = pathlib.Path(__file__).with_name("survivors.toml")
+NOT_TRIED = "not tried"  # there is no place for it in the program, or it does not compile
 MEMORY_MAX = 6 << 30
 
 
@@ -43,6 +44,13 @@ def judge_all(due, results, jobs):
     mill.build({numbers[own] for own, result in results.items() if result == NOT_TRIED and own in numbers})
     mill.measure()
     lock, stopped, count = threading.Lock(), threading.Event(), 0
+    due = [one for one in due if numbers[one[2]] not in mill.left_out]
+    with open(RESULTS, "a") as kept:
+        for number in mill.left_out:
+            own = everything[number][2]
+            if own not in results:
+                results[own] = NOT_TRIED
+                kept.write(json.dumps({"key": own, "result": NOT_TRIED}) + "\n")
 
     def judge(file, mutation, own):
         nonlocal count

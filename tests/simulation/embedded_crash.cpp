@@ -38,6 +38,12 @@ CrashRun run_embedded(std::optional<Crash> first, std::optional<Crash> second) {
   return result;
 }
 
+std::vector<Crash> different_crashes(std::size_t step_count) {
+  std::vector<Crash> crashes{{0, Fault::Kind::crash_before}};
+  for (std::size_t step = 0; step < step_count; ++step) crashes.push_back({step, Fault::Kind::crash_after});
+  return crashes;
+}
+
 std::string describe(const Crash& crash, const std::vector<std::string>& steps) {
   const std::string name = crash.step < steps.size() ? steps[crash.step] : "?";
   return std::string(crash.kind == Fault::Kind::crash_before ? "before " : "after ") + std::to_string(crash.step) +

@@ -22,6 +22,10 @@ struct CrashRun {
   std::vector<std::string> second_steps;
 };
 
+// One for each different end of so many steps. What a process did between two of its calls is lost with it, so a crash
+// before a call leaves the stores as a crash after the call before it does.
+[[nodiscard]] std::vector<Crash> different_crashes(std::size_t step_count);
+
 [[nodiscard]] CrashRun run_embedded(std::optional<Crash> first, std::optional<Crash> second);
 [[nodiscard]] std::string describe(const Crash& crash, const std::vector<std::string>& steps);
 

@@ -32,12 +32,9 @@ TEST(EmbeddedCrash, AtEveryPortCallOfTheTakeoverThatFollowsACrashAfterTheDecisio
     if (clean.first_steps[step] != "session.commit") continue;
     const Crash first{step, Fault::Kind::crash_after};
     const CrashRun followed = run_embedded(first, {});
-    for (std::size_t next = 0; next < followed.second_steps.size(); ++next) {
-      for (const Fault::Kind kind : crash_kinds) {
-        const Crash second{next, kind};
-        EXPECT_EQ(run_embedded(first, second).wrong, "")
-            << "crash " << describe(first, clean.first_steps) << ", then " << describe(second, followed.second_steps);
-      }
+    for (const Crash& second : different_crashes(followed.second_steps.size())) {
+      EXPECT_EQ(run_embedded(first, second).wrong, "")
+          << "crash " << describe(first, clean.first_steps) << ", then " << describe(second, followed.second_steps);
     }
   }
 }
