@@ -18,6 +18,7 @@ BUILD_SECONDS_MAX = 3600
 REMOVALS_MAX = 20  # rounds in which mutants that do not compile are taken out
 SLOWER_MAX, SECONDS_MIN = 5, 10  # a suite's limit, beside what it takes without a mutant
 COORDINATION = "LaneTest*:Janitor*:Ledger*:LedgerRecord*:Resolver*:SealPolicy*:Takeover*:HaltTest*:Publication*"
+WITHOUT_SERVERS = "Forking*:HaltedLane*:Applying.*:Operating*"
 ERROR = re.compile(rf"/{SOURCES}/([\w.]+):(\d+):\d+: (?:fatal )?error:")
 
 
@@ -34,8 +35,9 @@ SUITES = (
     Suite("simulation", "simulation_tests", ("--gtest_fail_fast", "--gtest_filter=-RandomFaults*:EmbeddedCrash*")),
     Suite("8,000 seeds more", "simulate", ("--first", "2001", "--seeds", "8000", "--jobs", "1")),
     Suite("embedded crash", "simulation_tests", ("--gtest_fail_fast", "--gtest_filter=EmbeddedCrash*")),
+    Suite("program", "integration_tests", ("--gtest_fail_fast", f"--gtest_filter={WITHOUT_SERVERS}")),
 )
-PROGRAMS = sorted({suite.program for suite in SUITES})
+PROGRAMS = sorted({*(suite.program for suite in SUITES), "write-aside"})
 
 
 class MillError(RuntimeError):
