@@ -9,6 +9,7 @@ using Kind = Fault::Kind;
 
 class Opening : public Stage {
  protected:
+  explicit Opening(std::uint32_t lanes = 1) : Stage(lanes) {}
   void SetUp() override { judged = false; }
   // In the process `a`, with ports that fail as planned.
   void with_ports(
@@ -51,7 +52,9 @@ TEST_F(Opening, InitialisingReportsACallThatFailed) {
   with_ports([&](const auto& database, const auto& stream) {
     for (const char* step : {"database.create_schema", "stream.create_topic", "stream.topic"}) {
       a.plan(step, refused);
-      EXPECT_FALSE(initialise(*database, *stream, 1, "")) << step;
+      const auto made = initialise(*database, *stream, 1, "");
+      ASSERT_FALSE(made) << step;
+      EXPECT_EQ(made.error().code, ErrorCode::unreachable) << step;
     }
     EXPECT_TRUE(initialise(*database, *stream, 1, ""));
   });
@@ -93,6 +96,26 @@ TEST_F(Opening, D2_AskingAboutAUnitEndsAtItsDeadlineAndAtOnceIfNothingCanChange)
     EXPECT_EQ((*coordinator)->resolve({0, 1, 1, 1}).state(), Outcome::State::in_doubt);
     EXPECT_LT(world.now() - begun, 150ms);
     EXPECT_GT(world.now() - begun, 30ms) << "it rests between two questions";
+  });
+}
+
+class OpeningTwoLanes : public Opening {
+ protected:
+  OpeningTwoLanes() : Opening(2) {}
+};
+
+TEST_F(OpeningTwoLanes, RefusesALedgerThatDoesNotFit) {
+  with_ports([&](const auto& database, const auto& stream) {
+    const ports::TopicSpec specs[] = {{.name = "kept", .partitions = 2, .compacted = false},
+                                      {.name = "small", .partitions = 1, .compacted = true}};
+    for (const ports::TopicSpec& spec : specs) {
+      ASSERT_TRUE(stream->create_topic(spec, world.now() + 1s)) << spec.name;
+      options.ledger_topic = spec.name;
+      const auto opened = Coordinator::open(database, stream, options);
+      ASSERT_FALSE(opened) << spec.name;
+      EXPECT_EQ(opened.error().code, ErrorCode::not_initialised);
+      EXPECT_NE(opened.error().message.find("write-aside init"), std::string::npos);
+    }
   });
 }
 
