@@ -53,8 +53,13 @@ bool takes_members(const State& state, int process) {
 
 }  // namespace
 
-bool may_adopt(const State& state, int process) {
-  return takes_members(state, process) && !waits_for_evidence(state.processes[process]);
+bool is_open(Member is) { return is == Member::unwritten || is == Member::joined; }
+
+bool may_adopt(const State& state, int process, const Settings& settings) {
+  const Process& mine = state.processes[process];
+  if (!takes_members(state, process) || waits_for_evidence(mine)) return false;
+  const bool past_joined = settings.order != Order::over_owners || !settings.rules.keep(Rule::w_not_past_joined);
+  return past_joined || std::none_of(mine.is.begin(), mine.is.end(), is_open);
 }
 
 bool may_join(const State& state, int process, const Settings& settings) {
@@ -148,7 +153,7 @@ void lose_lane(State& state, int process) {
   mine.phase = Phase::lost;
   for (int unit = 0; unit < units_max; ++unit) {
     if (were[unit] == Member::sent || were[unit] == Member::doubtful) mine.is[unit] = were[unit];
-    if (were[unit] != Member::joined) continue;
+    if (!is_open(were[unit])) continue;
     roll_back(state, unit);
     check_report(state, unit, false);
   }

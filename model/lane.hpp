@@ -16,7 +16,9 @@ namespace write_aside::model {
 [[nodiscard]] bool is_member(const Process& process, int unit);
 [[nodiscard]] bool is_being_adopted(const Process& process, int unit);
 [[nodiscard]] bool waits_for_evidence(const Process& process);
-[[nodiscard]] bool may_adopt(const State& state, int process);
+// Its COMMIT was not sent.
+[[nodiscard]] bool is_open(Member is);
+[[nodiscard]] bool may_adopt(const State& state, int process, const Settings& settings);
 [[nodiscard]] bool may_join(const State& state, int process, const Settings& settings);
 
 void add_member(Process& process, int unit, Member as);

@@ -116,6 +116,11 @@ const std::vector<Mutant>& mutants() {
        duplicate},
       {"w_doubt_blocks", "goes on without an adoption in doubt", {w_doubt_blocks}, two_faults, undelivered},
       {"w_nobody_joins", "lets units join during an adoption", {w_nobody_joins}, two_units, disorder},
+      {"w_not_past_joined",
+       "adopts a late row behind a unit that has joined",
+       {w_not_past_joined},
+       two_units,
+       disorder},
       {"s_insert_refused", "joins while an older row is undelivered", {s_insert_refused}, two_units, disorder},
   };
   return list;

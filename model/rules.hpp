@@ -55,9 +55,10 @@ enum class Rule {
   w_key_order,
   w_condition,
   w_lane_lock,
-  w_doubt_blocks,    // an adoption in doubt stays a member
-  w_nobody_joins,    // ... between an adoption's start and its production
-  s_insert_refused,  // strict_order: the journal INSERT inserts nothing while an older row is undelivered
+  w_doubt_blocks,     // an adoption in doubt stays a member
+  w_nobody_joins,     // ... between an adoption's start and its production
+  w_not_past_joined,  // strict_order: nothing is adopted while a member's COMMIT was not sent
+  s_insert_refused,   // strict_order: the journal INSERT inserts nothing while an older row is undelivered
   count
 };
 

@@ -96,6 +96,7 @@ enum class Phase : Byte {
 
 enum class Member : Byte {
   none,
+  unwritten,  // joined and produced; the journal INSERT is not answered
   joined,
   sent,
   committed,

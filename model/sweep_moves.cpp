@@ -30,7 +30,7 @@ bool is_first(const State& state, int p, int u, const Settings& settings) {
 void w_sweep(const State& state, int p, Moves& moves) {
   const Settings& settings = moves.settings;
   const Process& mine = state.processes[p];
-  if (!settings.rules.keep(Rule::w_sweep) || mine.adoption != Adoption::none || !may_adopt(state, p)) return;
+  if (!settings.rules.keep(Rule::w_sweep) || mine.adoption != Adoption::none || !may_adopt(state, p, settings)) return;
   if (settings.rules.keep(Rule::w_lane_lock) && (lane_is_locked(state, settings) || !is_mine(state, p))) return;
   for (int u = 0; u < units_max; ++u) {
     if (!may_be_swept(state, p, u, settings)) continue;

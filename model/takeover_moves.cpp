@@ -172,7 +172,7 @@ void crash(const State& state, int p, Moves& moves) {
   State* next = moves.fault(state, {"crash", static_cast<Byte>(p), nobody, ""});
   if (next == nullptr) return;
   for (int u = 0; u < units_max; ++u) {
-    if (state.processes[p].is[u] == Member::joined) roll_back(*next, u);
+    if (is_open(state.processes[p].is[u])) roll_back(*next, u);
   }
   forget_everything(next->processes[p]);
 }

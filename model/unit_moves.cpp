@@ -36,7 +36,8 @@ bool join(State& state, int p, const Settings& settings) {
   unit.key = unit.label = batch;
   unit.after = committed_units(state);
   unit.decision = Decision::open;
-  add_member(mine, u, Member::joined);
+  // Where nothing refuses the INSERT it is one step with the joining.
+  add_member(mine, u, settings.order == Order::over_owners ? Member::unwritten : Member::joined);
   return produce(state, p, u, settings);
 }
 
@@ -46,27 +47,30 @@ void withdraw(State& state, int p, int u, const Settings& settings) {
   leave_batch(state.processes[p], u, settings);
 }
 
-// C2 to C4. Production and vote are one step: between them only what c4_withdraw covers can happen.
+// C2, C4. Production and vote are one step: between them only what c4_withdraw covers can happen.
 void c2_join(const State& state, int p, Moves& moves) {
   const Settings& settings = moves.settings;
   if (state.begun == settings.bounds.units || !may_join(state, p, settings)) return;
-  const Byte process = static_cast<Byte>(p);
   const int u = state.begun;
-  if (settings.order == Order::over_owners && settings.rules.keep(Rule::s_insert_refused) &&
-      has_undelivered_below(state, state.processes[p].epoch, settings)) {
-    // The journal INSERT inserts nothing. A caller may learn that once; else he waits for the sweep.
-    State* refused = moves.fault(state, {"c2_join", process, state.begun, "refused by strict_order"});
-    if (refused == nullptr) return;
-    (void)join(*refused, p, settings);
-    return withdraw(*refused, p, u, settings);
-  }
-  State& next = moves.to(state, {"c2_join", process, state.begun, "produced and acknowledged"});
+  State& next = moves.to(state, {"c2_join", static_cast<Byte>(p), state.begun, "produced and acknowledged"});
   if (!join(next, p, settings)) withdraw(next, p, u, settings);
+}
+
+// C3 with strict_order: the journal INSERT inserts nothing while an older row is undelivered.
+void c3_insert(const State& state, int p, int u, Moves& moves) {
+  if (state.processes[p].is[u] != Member::unwritten) return;
+  const Settings& settings = moves.settings;
+  const bool refuses =
+      settings.rules.keep(Rule::s_insert_refused) && has_undelivered_below(state, state.processes[p].epoch, settings);
+  State& next = moves.to(state, {"c3_insert", static_cast<Byte>(p), static_cast<Byte>(u),
+                                 refuses ? "refused by strict_order" : "the journal row is written"});
+  if (refuses) return withdraw(next, p, u, settings);
+  next.processes[p].is[u] = Member::joined;
 }
 
 // C4: no acknowledgement in time, or the journal INSERT failed.
 void c4_withdraw(const State& state, int p, int u, Moves& moves) {
-  if (state.processes[p].is[u] != Member::joined) return;
+  if (!is_open(state.processes[p].is[u])) return;
   State* next = moves.fault(state, {"c4_withdraw", static_cast<Byte>(p), static_cast<Byte>(u), "rolls back"});
   if (next != nullptr) withdraw(*next, p, u, moves.settings);
 }
@@ -188,6 +192,7 @@ void ask_moves(const State& state, Moves& moves) {
 void unit_moves(const State& state, int process, Moves& moves) {
   c2_join(state, process, moves);
   for (int unit = 0; unit < moves.settings.bounds.units; ++unit) {
+    c3_insert(state, process, unit, moves);
     c4_withdraw(state, process, unit, moves);
     c5_commit(state, process, unit, moves);
     c5_reply(state, process, unit, moves);

@@ -40,7 +40,7 @@ endif()
 if(TARGET write-aside AND TARGET transform)
   set(pipeline pipeline_loop.py ${program} --transform $<TARGET_FILE:transform> --pair)
   write_aside_add_campaign(FewPipelineKills crash ${pipeline} embedded --faults 20)
-  write_aside_add_campaign(PipelineKills crash_slow ${pipeline} embedded --faults 300)
+  write_aside_add_campaign(PipelineKills crash_slow ${pipeline} embedded --faults 200)
   write_aside_add_campaign(PipelineKillsOnServers crash_slow ${pipeline} servers --faults 150
                            --groups 2)
   write_aside_add_campaign(PipelineBrokerCrashes crash_slow ${pipeline} servers --fault broker --faults 100
@@ -75,7 +75,7 @@ if(TARGET write-aside AND TARGET report_outcomes)
                            --seconds 6)
   # Other servers, another client.
   write_aside_add_campaign(BrokersOfThreeCrash crash_slow ${apply} three_brokers --faults 6)
-  write_aside_add_campaign(KillsOnOldestBroker crash_slow ${apply} oldest_broker --faults 12 --shops 2)
+  write_aside_add_campaign(KillsOnOldestBroker crash_slow ${apply} oldest_broker --faults 6 --shops 2)
   write_aside_add_campaign(KillsWithNewerClient crash_slow ${apply} kill --faults 20 --groups 2 --preload-newer)
 endif()
 
