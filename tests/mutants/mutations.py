@@ -21,7 +21,7 @@ IF = re.compile(r"\b(?:if|while) \(")
 FOR = re.compile(r"\bfor \(")
 LEAVE = re.compile(r"(?<=\) )(?:return|continue|break)\b.*;$")
 LEAVE_ALONE = re.compile(r"^\s{4,}(?:return|continue);$")
-FUNCTION = re.compile(r"(?![#}/])\S.*?([\w:~]+)\(")
+FUNCTION = re.compile(r"(?![#}/\s])(?:.*?[\s*&])?([\w:~]+)\(")
 ENDS_STATEMENT = (";", "{", "}", ")", ":", "else")
 
 

@@ -55,6 +55,7 @@ class Mutations(unittest.TestCase):
     def test_knows_the_function(self):
         text = "int x(0);\n// f(x)\nResult<void> Lane::join(std::vector<int> one,\n      int two) {\n  go();\n}\n"
         self.assertEqual(function_at(text, 5), "Lane::join")
+        self.assertEqual(function_at("Lane::~Lane() {\n  go();\n}\n", 2), "Lane::~Lane")
 
     def test_changes_only_its_line(self):
         text = "void f() {\n  first();\n  second();\n}\n"

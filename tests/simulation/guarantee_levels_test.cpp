@@ -156,6 +156,26 @@ TEST_F(Transactional, KeepsAnInstanceWhoseTransactionEndedCleanly) {
   EXPECT_EQ(a.count("stream.transactional_producer"), 1u);
 }
 
+TEST_F(Transactional, UnitsSideBySideHaveInstancesOfTheirOwn) {
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      a.plan("producer.end", {.kind = Kind::delay, .delay = 100ms});
+      Outcome first = Outcome::aborted({});
+      const auto slow = a.simulated.start_thread("slow", [&] { first = attempt(coordinator, 1); });
+      world.sleep(20ms);
+      const Outcome second = attempt(coordinator, 2);
+      EXPECT_TRUE(second.is_committed());
+      EXPECT_FALSE(second.error());
+      world.sleep(200ms);
+      EXPECT_TRUE(first.is_committed());
+      EXPECT_FALSE(first.error()) << first.error()->message;
+    });
+  });
+  EXPECT_EQ(events_of(1), 1);
+  EXPECT_EQ(events_of(2), 1);
+  EXPECT_EQ(a.count("stream.transactional_producer"), 2u);
+}
+
 TEST_F(Transactional, T2_UsesNoInstanceThatCouldNotBeInitialised) {
   unit("producer.initialise", refused, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::aborted);
