@@ -122,7 +122,23 @@ TEST_F(UnitOfWorkTest, C5_AProvenRollbackIsAborted) {
       a.plan("session.commit", refused);
       EXPECT_EQ(attempt(coordinator, 1).state(), State::aborted);
       EXPECT_FALSE(has_row(1));
+      const auto begun = world.now();
+      EXPECT_TRUE(attempt(coordinator, 2, Wait::visible).is_committed());
+      EXPECT_LT(world.now() - begun, 1s) << "nobody waits for the one that is gone";
     });
+  });
+}
+
+TEST_F(UnitOfWorkTest, B2_ClosingDeliversWhatIsDecided) {
+  Actor a(world, "a");
+  options.batch_age_max = 5s;
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      commit_two_at_a_slow_end(a, coordinator);
+      EXPECT_TRUE(attempt(coordinator, 3).is_committed());
+      EXPECT_EQ(events_of(3), 0) << "its batch is held open";
+    });
+    EXPECT_EQ(events_of(3), 1);
   });
 }
 
