@@ -34,7 +34,6 @@ SUITES = (
     Suite("2,000 seeds", "simulate", ("--seeds", "2000", "--jobs", "1")),
     Suite("simulation", "simulation_tests", ("--gtest_fail_fast", "--gtest_filter=-RandomFaults*:EmbeddedCrash*")),
     Suite("8,000 seeds more", "simulate", ("--first", "2001", "--seeds", "8000", "--jobs", "1")),
-    Suite("embedded crash", "simulation_tests", ("--gtest_fail_fast", "--gtest_filter=EmbeddedCrash*")),
     Suite("program", "integration_tests", ("--gtest_fail_fast", f"--gtest_filter={WITHOUT_SERVERS}")),
 )
 PROGRAMS = sorted({*(suite.program for suite in SUITES), "write-aside"})

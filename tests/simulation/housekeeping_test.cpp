@@ -64,6 +64,22 @@ TEST_F(Housekeeping, W_ALateUnitThatCannotBeReadHaltsTheLane) {
   });
 }
 
+TEST_F(Housekeeping, J_AJournalThatSomebodyElseClearedHaltsTheLane) {
+  judged = false;
+  options.janitor_interval = 5s;
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      EXPECT_TRUE(attempt(coordinator, 1, Wait::visible).is_committed());
+      const auto transaction = pair.pair.database(world.outside())->own_transaction(world.now() + 1s).value();
+      ASSERT_TRUE(transaction->lock_lane(0));
+      ASSERT_EQ(transaction->delete_settled(0, {lane_row().epoch, 1'000}).value(), 1u);
+      ASSERT_EQ(transaction->commit().state, ports::CommitReply::State::committed);
+      world.sleep(10s);
+      EXPECT_NE(lane_row().halted, "");
+    });
+  });
+}
+
 TEST_F(Housekeeping, D4_PurgesOnceAMinute) {
   play([&] {
     run(a, [&](Coordinator&) {
