@@ -40,7 +40,7 @@ endif()
 if(TARGET write-aside AND TARGET transform)
   set(pipeline pipeline_loop.py ${program} --transform $<TARGET_FILE:transform> --pair)
   write_aside_add_campaign(FewPipelineKills crash ${pipeline} embedded --faults 20)
-  write_aside_add_campaign(PipelineKills crash_slow ${pipeline} embedded --faults 200)
+  write_aside_add_campaign(PipelineKills crash_slow ${pipeline} embedded --faults 260)
   write_aside_add_campaign(PipelineKillsOnServers crash_slow ${pipeline} servers --faults 150
                            --groups 2)
   write_aside_add_campaign(PipelineBrokerCrashes crash_slow ${pipeline} servers --fault broker --faults 100
