@@ -49,6 +49,25 @@ TEST_F(Housekeeping, W_ASweepThatFailedIsDoneAgain) {
   });
 }
 
+TEST_F(Housekeeping, W_AnAdoptionThatIsNotAnsweredIsFoundOut) {
+  judged = false;  // the late unit is of no process
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      late_unit({0, 0, 1, 1}, 1);
+      const std::size_t commits = a.count("own.commit");
+      a.plan("own.adopt", {.kind = Fault::Kind::delay, .delay = 1ms});
+      while (a.count("own.adopt") == 0) world.sleep(1ms);
+      a.plan("own.commit", {.kind = Fault::Kind::lose_reply});
+      world.sleep(10s);
+      EXPECT_GT(a.count("own.commit"), commits);
+      EXPECT_EQ(events_of(1), 1);
+      const auto begun = world.now();
+      EXPECT_TRUE(attempt(coordinator, 2, Wait::visible).is_committed());
+      EXPECT_LT(world.now() - begun, 1s) << "the batch takes members again";
+    });
+  });
+}
+
 TEST_F(Housekeeping, W_ALateUnitThatCannotBeReadHaltsTheLane) {
   judged = false;
   play([&] {
