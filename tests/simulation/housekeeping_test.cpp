@@ -95,6 +95,9 @@ TEST_F(Housekeeping, J_AJournalThatSomebodyElseClearedHaltsTheLane) {
       ASSERT_EQ(transaction->commit().state, ports::CommitReply::State::committed);
       world.sleep(10s);
       EXPECT_NE(lane_row().halted, "");
+      const Outcome outcome = attempt(coordinator, 2);
+      EXPECT_EQ(outcome.state(), Outcome::State::aborted);
+      EXPECT_EQ(outcome.error()->code, ErrorCode::halted) << outcome.error()->message;
     });
   });
 }

@@ -129,6 +129,45 @@ TEST_F(UnitOfWorkTest, C5_AProvenRollbackIsAborted) {
   });
 }
 
+TEST_F(UnitOfWorkTest, B4_WhoWaitsIsToldWhenTheLedgerShowsThatTheBatchIsThere) {
+  Actor a(world, "a");
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      a.plan("producer.end", {.kind = Kind::lose_reply});
+      const auto begun = world.now();
+      const Outcome outcome = attempt(coordinator, 1, Wait::visible);
+      EXPECT_TRUE(outcome.is_committed());
+      EXPECT_FALSE(outcome.error()) << outcome.error()->message;
+      EXPECT_LT(world.now() - begun, 5s);
+    });
+  });
+}
+
+TEST_F(UnitOfWorkTest, B5_WhoWaitsIsToldWhenTheLaneIsLost) {
+  Actor a(world, "a");
+  options.batch_age_max = 5s;
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      commit_two_at_a_slow_end(a, coordinator);
+      for (int count = 0; count < 100; ++count) a.plan("producer.end", {.kind = Kind::delay, .delay = 10s});
+      const auto waiting = a.simulated.start_thread("waiting", [&] {
+        const auto begun = world.now();
+        const Outcome outcome = attempt(coordinator, 3, Wait::visible);
+        EXPECT_TRUE(outcome.is_committed());
+        EXPECT_LT(world.now() - begun, 20s) << "not only when visible_timeout is over";
+      });
+      world.sleep(100ms);
+      auto row = lane_row();
+      const auto transaction = pair.pair.database(world.outside())->own_transaction(world.now() + 1s).value();
+      ASSERT_TRUE(transaction->lock_lane(0));
+      ++row.epoch;
+      row.owner = row.owner_process = "";
+      ASSERT_TRUE(transaction->write_lane(row, false));
+      ASSERT_EQ(transaction->commit().state, ports::CommitReply::State::committed);
+    });
+  });
+}
+
 TEST_F(UnitOfWorkTest, B2_ClosingDeliversWhatIsDecided) {
   Actor a(world, "a");
   options.batch_age_max = 5s;
