@@ -149,8 +149,8 @@ TEST_F(UnitOfWorkTest, B5_WhoWaitsIsToldWhenTheLaneIsLost) {
   play([&] {
     run(a, [&](Coordinator& coordinator) {
       commit_two_at_a_slow_end(a, coordinator);
-      for (int count = 0; count < 100; ++count) a.plan("producer.end", {.kind = Kind::delay, .delay = 10s});
-      const auto waiting = a.simulated.start_thread("waiting", [&] {
+      a.plan("producer.end", {.kind = Kind::delay, .delay = 10s});
+      auto waiting = a.simulated.start_thread("waiting", [&] {
         const auto begun = world.now();
         const Outcome outcome = attempt(coordinator, 3, Wait::visible);
         EXPECT_TRUE(outcome.is_committed());
@@ -164,6 +164,9 @@ TEST_F(UnitOfWorkTest, B5_WhoWaitsIsToldWhenTheLaneIsLost) {
       row.owner = row.owner_process = "";
       ASSERT_TRUE(transaction->write_lane(row, false));
       ASSERT_EQ(transaction->commit().state, ports::CommitReply::State::committed);
+      waiting.reset();
+      world.sleep(15s);
+      EXPECT_TRUE(attempt(coordinator, 4).is_committed()) << "the lane is free for this process, too";
     });
   });
 }
@@ -186,9 +189,11 @@ TEST_F(UnitOfWorkTest, C5_ALostReplyToACommitThatLandedIsFoundCommitted) {
   play([&] {
     run(a, [&](Coordinator& coordinator) {
       a.plan("session.commit", {.kind = Kind::lose_reply});
+      const auto begun = world.now();
       const Outcome outcome = attempt(coordinator, 1);
       EXPECT_EQ(outcome.state(), State::committed);
       EXPECT_TRUE(outcome.unit());
+      EXPECT_LT(world.now() - begun, options.doubt_timeout / 2) << "it is told when the tombstone tells";
     });
   });
   EXPECT_EQ(pair.events(), std::vector{1});
@@ -415,6 +420,29 @@ TEST_F(UnitOfWorkTest, ASavepointTakesItsEventsBack) {
       ASSERT_TRUE(pair.write_row(unit, 2));
       ASSERT_TRUE(unit.publish(event(2)));
       ASSERT_TRUE(unit.rollback_to_savepoint());
+      EXPECT_TRUE(unit.commit(Wait::visible).is_committed());
+    });
+  });
+  EXPECT_EQ(pair.events(), std::vector{1});
+}
+
+TEST_F(UnitOfWorkTest, SavepointsEndInnermostFirst) {
+  Actor a(world, "a");
+  play([&] {
+    run(a, [&](Coordinator& coordinator) {
+      auto unit = coordinator.begin().value();
+      ASSERT_TRUE(pair.write_row(unit, 1));
+      ASSERT_TRUE(unit.publish(event(1)));
+      ASSERT_TRUE(unit.savepoint());
+      for (const int id : {2, 3}) {
+        ASSERT_TRUE(unit.savepoint());
+        ASSERT_TRUE(pair.write_row(unit, id));
+        ASSERT_TRUE(unit.publish(event(id)));
+        ASSERT_TRUE(unit.release_savepoint());
+      }
+      ASSERT_TRUE(unit.rollback_to_savepoint()) << "of the outer one, with what was released in it";
+      EXPECT_FALSE(unit.rollback_to_savepoint());
+      EXPECT_FALSE(unit.release_savepoint());
       EXPECT_TRUE(unit.commit(Wait::visible).is_committed());
     });
   });
