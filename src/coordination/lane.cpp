@@ -324,11 +324,6 @@ void Lane::give_up(Phase phase) {
   members_ = std::move(rest);
 }
 
-void Lane::closed() {
-  give_up(Phase::lost);
-  phase_ = Phase::unowned;
-}
-
 void Lane::remove(const MemberPointer& member) {
   const auto found = std::find(members_.begin(), members_.end(), member);
   if (found == members_.end()) return;

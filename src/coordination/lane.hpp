@@ -140,7 +140,6 @@ class Lane {
   // B5: members whose COMMIT was not sent abort; what is decided belongs to the next owner.
   void lost() { give_up(Phase::lost); }
   void halted() { give_up(Phase::halted); }
-  void closed();
 
  private:
   void give_up(Phase phase);

@@ -1,5 +1,8 @@
 // Goal: what the caller's own code does wrong harms its unit alone: it throws, it forgets to commit, it takes for ever.
 // Method: the embedded pair on real files and threads; both stores are read afterwards.
+#include <sqlite3.h>
+
+#include <memory>
 #include <stdexcept>
 #include <thread>
 
@@ -38,6 +41,19 @@ TEST_F(CallersOwn, AUnitThatIsForgottenLeavesNothingAndOthersGoOn) {
   EXPECT_LT(Clock::now() - begun, 5s) << "nobody waits for a batch that the forgotten unit would be in";
   EXPECT_EQ(rows(), Ids{1});
   EXPECT_EQ(events(), Ids{1});
+}
+
+TEST_F(CallersOwn, AHandleOnAnotherDatabaseIsRefused) {
+  open();
+  const std::string path = (folder_ / "other.db").string();
+  const std::string other = sqlite::open(path).value()->create_schema(1).value().database_id;
+  sqlite3* handle = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &handle), SQLITE_OK);
+  const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> owned(handle, sqlite3_close);
+  const auto unit = coordinator_->begin(handle);
+  ASSERT_FALSE(unit);
+  EXPECT_EQ(unit.error().code, ErrorCode::invalid_argument);
+  EXPECT_NE(unit.error().message.find(other), std::string::npos) << unit.error().message;
 }
 
 // On SQLite the next unit waits for the first one's end, whatever the coordination does; the wait is bounded.

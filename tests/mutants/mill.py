@@ -18,7 +18,7 @@ BUILD_SECONDS_MAX = 3600
 REMOVALS_MAX = 20  # rounds in which mutants that do not compile are taken out
 SLOWER_MAX, SECONDS_MIN = 5, 10  # a suite's limit, beside what it takes without a mutant
 COORDINATION = "Arrivals*:LaneTest*:Janitor*:Ledger*:LedgerRecord*:Resolver*:SealPolicy*:Takeover*:HaltTest*:Publication*"
-WITHOUT_SERVERS = "SqliteBorrowed*:Forking*:Applying.*:Operating*"
+WITHOUT_SERVERS = "CallersOwn*:SqliteBorrowed*:Forking*:Applying.*:Operating*"
 ERROR = re.compile(rf"/{SOURCES}/([\w.]+):(\d+):\d+: (?:fatal )?error:")
 
 
