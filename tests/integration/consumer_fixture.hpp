@@ -129,6 +129,19 @@ class Consuming : public testing::Test {
         },
         {.wait = Wait::visible});
     ASSERT_TRUE(outcome.is_committed()) << outcome.error()->message;
+    await([this] { return ends_are_committed(); });
+  }
+  // Kafka answers the end of a stream transaction before its markers are in all partitions, and a reader that is told to
+  // read to the end would stop in front of them.
+  bool ends_are_committed() {
+    for (const std::string& topic : {orders_, out_}) {
+      for (const std::int32_t partition : {0, 1}) {
+        const auto committed = pair_.stream->bounds(topic, partition, ports::Isolation::read_committed);
+        const auto all = pair_.stream->bounds(topic, partition, ports::Isolation::read_uncommitted);
+        if (!committed || !all || committed->end != all->end) return false;
+      }
+    }
+    return true;
   }
   void publish_numbers(int first, int last) {
     std::vector<Event> events;
