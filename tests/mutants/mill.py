@@ -80,6 +80,10 @@ class Mill:
         for name in filter(None, files):
             if (ROOT / name).is_file() and not name.startswith(SOURCES):
                 write_if_new(self.tree / name, (ROOT / name).read_bytes())
+        kept = {self.tree / name for name in files} | {self.tree / SOURCES / "mutant.hpp"}
+        for file in self.tree.rglob("*"):  # the build would take up what is gone from the project
+            if file.is_file() and file not in kept:
+                file.unlink()
         for name in ("tools", "tests"):  # scripts stay executable
             for file in (self.tree / name).rglob("*"):
                 shutil.copymode(ROOT / file.relative_to(self.tree), file)

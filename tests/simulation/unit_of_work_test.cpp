@@ -129,61 +129,6 @@ TEST_F(UnitOfWorkTest, C5_AProvenRollbackIsAborted) {
   });
 }
 
-TEST_F(UnitOfWorkTest, B4_WhoWaitsIsToldWhenTheLedgerShowsThatTheBatchIsThere) {
-  Actor a(world, "a");
-  play([&] {
-    run(a, [&](Coordinator& coordinator) {
-      a.plan("producer.end", {.kind = Kind::lose_reply});
-      const auto begun = world.now();
-      const Outcome outcome = attempt(coordinator, 1, Wait::visible);
-      EXPECT_TRUE(outcome.is_committed());
-      EXPECT_FALSE(outcome.error()) << outcome.error()->message;
-      EXPECT_LT(world.now() - begun, 5s);
-    });
-  });
-}
-
-TEST_F(UnitOfWorkTest, B5_WhoWaitsIsToldWhenTheLaneIsLost) {
-  Actor a(world, "a");
-  options.batch_age_max = 5s;
-  play([&] {
-    run(a, [&](Coordinator& coordinator) {
-      commit_two_at_a_slow_end(a, coordinator);
-      a.plan("producer.end", {.kind = Kind::delay, .delay = 10s});
-      auto waiting = a.simulated.start_thread("waiting", [&] {
-        const auto begun = world.now();
-        const Outcome outcome = attempt(coordinator, 3, Wait::visible);
-        EXPECT_TRUE(outcome.is_committed());
-        EXPECT_LT(world.now() - begun, 5s) << "not only when the stream has answered";
-      });
-      world.sleep(100ms);
-      auto row = lane_row();
-      const auto transaction = pair.pair.database(world.outside())->own_transaction(world.now() + 1s).value();
-      ASSERT_TRUE(transaction->lock_lane(0));
-      ++row.epoch;
-      row.owner = row.owner_process = "";
-      ASSERT_TRUE(transaction->write_lane(row, false));
-      ASSERT_EQ(transaction->commit().state, ports::CommitReply::State::committed);
-      waiting.reset();
-      world.sleep(15s);
-      EXPECT_TRUE(attempt(coordinator, 4).is_committed()) << "the lane is free for this process, too";
-    });
-  });
-}
-
-TEST_F(UnitOfWorkTest, B2_ClosingDeliversWhatIsDecided) {
-  Actor a(world, "a");
-  options.batch_age_max = 5s;
-  play([&] {
-    run(a, [&](Coordinator& coordinator) {
-      commit_two_at_a_slow_end(a, coordinator);
-      EXPECT_TRUE(attempt(coordinator, 3).is_committed());
-      EXPECT_EQ(events_of(3), 0) << "its batch is held open";
-    });
-    EXPECT_EQ(events_of(3), 1);
-  });
-}
-
 TEST_F(UnitOfWorkTest, C5_ALostReplyToACommitThatLandedIsFoundCommitted) {
   Actor a(world, "a");
   play([&] {
@@ -407,46 +352,6 @@ TEST_F(UnitOfWorkTest, ClosingSettlesWhatIsDecidedAndGivesTheLaneBack) {
     EXPECT_EQ(lane_row().owner, "");
     EXPECT_TRUE(journal().empty());
   });
-}
-
-TEST_F(UnitOfWorkTest, ASavepointTakesItsEventsBack) {
-  Actor a(world, "a");
-  play([&] {
-    run(a, [&](Coordinator& coordinator) {
-      auto unit = coordinator.begin().value();
-      ASSERT_TRUE(pair.write_row(unit, 1));
-      ASSERT_TRUE(unit.publish(event(1)));
-      ASSERT_TRUE(unit.savepoint());
-      ASSERT_TRUE(pair.write_row(unit, 2));
-      ASSERT_TRUE(unit.publish(event(2)));
-      ASSERT_TRUE(unit.rollback_to_savepoint());
-      EXPECT_TRUE(unit.commit(Wait::visible).is_committed());
-    });
-  });
-  EXPECT_EQ(pair.events(), std::vector{1});
-}
-
-TEST_F(UnitOfWorkTest, SavepointsEndInnermostFirst) {
-  Actor a(world, "a");
-  play([&] {
-    run(a, [&](Coordinator& coordinator) {
-      auto unit = coordinator.begin().value();
-      ASSERT_TRUE(pair.write_row(unit, 1));
-      ASSERT_TRUE(unit.publish(event(1)));
-      ASSERT_TRUE(unit.savepoint());
-      for (const int id : {2, 3}) {
-        ASSERT_TRUE(unit.savepoint());
-        ASSERT_TRUE(pair.write_row(unit, id));
-        ASSERT_TRUE(unit.publish(event(id)));
-        ASSERT_TRUE(unit.release_savepoint());
-      }
-      ASSERT_TRUE(unit.rollback_to_savepoint()) << "of the outer one, with what was released in it";
-      EXPECT_FALSE(unit.rollback_to_savepoint());
-      EXPECT_FALSE(unit.release_savepoint());
-      EXPECT_TRUE(unit.commit(Wait::visible).is_committed());
-    });
-  });
-  EXPECT_EQ(pair.events(), std::vector{1});
 }
 
 TEST_F(UnitOfWorkTest, StrictOrder_RefusesAUnitWhileALateOneIsUndelivered) {
