@@ -20,6 +20,11 @@ function(write_aside_precompile target)
   endif()
 endfunction()
 
+# For what compiles slowly and runs briefly: tests, and under the sanitizers the program around the libraries as well.
+function(write_aside_compile_quickly target)
+  target_compile_options(${target} PRIVATE -O0)
+endfunction()
+
 # Lets the fuzzers (tests/fuzz) see which way an input takes through this target. Only in the build that has them; what
 # is linked without libFuzzer carries the counters along and never reads them.
 function(write_aside_traced_by_fuzzers target)
