@@ -1,17 +1,14 @@
-#include <CLI/CLI.hpp>
-
 #include "command.hpp"
 #include "input/apply_translator.hpp"
 #include "job/ingest.hpp"
 
 namespace write_aside::cli {
 
-void add_apply(CLI::App& program, Invocation& invocation) {
-  auto* command =
-      program.add_subcommand("apply", "Run units of work from a file or a pipe, each atomically, resumably");
+void add_apply(Command program, Invocation& invocation) {
+  Command command = program.command("apply", "Run units of work from a file or a pipe, each atomically, resumably");
   auto options = std::make_shared<JobOptions>();
-  add_job_options(*command, *options);
-  command->footer(R"help(
+  add_job_options(command, *options);
+  command.footer(R"help(
 Each input line is one unit of work, a JSON object (here on three lines):
   {"statements":[{"sql":"insert into orders values (?, ?)","params":[17,"new"]}],
    "events":[{"topic":"orders","key":"17","type":"order.created","value":{"id":17}}],
@@ -37,7 +34,7 @@ Examples:
   write-aside apply orders.jsonl --workers 8
   generate-orders | write-aside apply --source orders-2024-06 --on-error skip --rejects bad.jsonl
 )help");
-  command->callback([&invocation, options] {
+  command.when_chosen([&invocation, options] {
     invocation.run = [&invocation, options] {
       const auto make = [](RecordReader&) -> Result<std::unique_ptr<Translator>> {
         return std::make_unique<ApplyTranslator>();

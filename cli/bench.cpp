@@ -1,9 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <map>
 
 #include "bench/report.hpp"
 #include "bench/watcher.hpp"
@@ -152,67 +150,38 @@ Result<ExitStatus> run_bench(const Settings& settings, const Options& options) {
   return Bench(settings, options, *std::move(stores)).run();
 }
 
-std::map<std::string, Variant> variants_by_name() {
-  std::map<std::string, Variant> variants;
-  for (const Variant variant : Options{}.variants) variants.emplace(name_of(variant), variant);
+Choices<Variant> variants_by_name() {
+  Choices<Variant> variants;
+  for (const Variant variant : Options{}.variants) variants.emplace_back(name_of(variant), variant);
   return variants;
 }
 
-template <class Duration>
-std::function<void(const double&)> seconds_into(Duration& target) {
-  return [&target](const double& seconds) { target = Duration(seconds); };
-}
-
-void add_load_options(CLI::App& command, Options& options) {
-  command.add_option("--threads", options.threads, "How many units at a time (default 1,8,32,64)")
-      ->delimiter(',')
-      ->check(CLI::Range(1u, 1'000u))
-      ->option_text("N,N,…");
+void add_load_options(Command command, Options& options) {
+  command.number("--threads", options.threads, {1, 1'000}, "N,N,…", "How many units at a time (default 1,8,32,64)")
+      .separated_by(',');
   command
-      .add_option("--variant", options.variants, "rows_only, at_least_once, exactly_once, naive, outbox; default all")
-      ->delimiter(',')
-      ->transform(CLI::CheckedTransformer(variants_by_name()))
-      ->option_text("NAME,NAME,…");
-  command
-      .add_option_function<double>("--seconds", seconds_into(options.seconds), "Of each measured window (default 5)")
-      ->check(CLI::Range(0.1, 3'600.0))
-      ->option_text("S");
-  command
-      .add_option_function<double>("--warm-up", seconds_into(options.warm_up), "Before each measured one (default 1)")
-      ->check(CLI::Range(0.0, 3'600.0))
-      ->option_text("S");
-  command.add_option("--rounds", options.rounds, "Everything so many times, in turn (default 3)")
-      ->check(CLI::Range(1u, 1'000u))
-      ->option_text("N");
-  command
-      .add_option("--rate", options.rate,
-                  "Units begun per second, all threads together, for latency at a low load (default: as many as can)")
-      ->check(CLI::Range(0.1, 1e6))
-      ->option_text("R");
+      .choices("--variant", options.variants, variants_by_name(), "NAME,NAME,…",
+               "rows_only, at_least_once, exactly_once, naive, outbox; default all")
+      .separated_by(',');
+  command.seconds("--seconds", options.seconds, {0.1, 3'600}, "S", "Of each measured window (default 5)");
+  command.seconds("--warm-up", options.warm_up, {0, 3'600}, "S", "Before each measured one (default 1)");
+  command.number("--rounds", options.rounds, {1, 1'000}, "N", "Everything so many times, in turn (default 3)");
+  command.number("--rate", options.rate, {0.1, 1e6}, "R",
+                 "Units begun per second, all threads together, for latency at a low load (default: as many as can)");
 }
 
 }  // namespace
 
-void add_bench(CLI::App& program, Invocation& invocation) {
-  auto* command =
-      program.add_subcommand("bench", "Measure this database and this stream, beside other ways to publish");
+void add_bench(Command program, Invocation& invocation) {
+  Command command = program.command("bench", "Measure this database and this stream, beside other ways to publish");
   auto options = std::make_shared<Options>();
-  add_load_options(*command, *options);
-  command->add_option("--lanes", options->lanes, "Lanes of exactly_once (default: the library's)")
-      ->check(CLI::Range(1u, 64u))
-      ->option_text("N");
-  command
-      ->add_option_function<double>(
-          "--outbox-pause",
-          [options](const double& seconds) {
-            options->outbox_pause = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1'000));
-          },
-          "Of the outbox's relay, when it found nothing (default 0.01)")
-      ->check(CLI::Range(0.001, 60.0))
-      ->option_text("S");
-  command->add_flag("--allow-unsafe", options->allow_unsafe, "Measure although the database may lose commits");
-  command->add_flag("--json", options->json, "One JSON object on stdout, with every round's figures");
-  command->footer(R"(
+  add_load_options(command, *options);
+  command.number("--lanes", options->lanes, {1, 64}, "N", "Lanes of exactly_once (default: the library's)");
+  command.seconds("--outbox-pause", options->outbox_pause, {0.001, 60}, "S",
+                  "Of the outbox's relay, when it found nothing (default 0.01)");
+  command.flag("--allow-unsafe", options->allow_unsafe, "Measure although the database may lose commits");
+  command.flag("--json", options->json, "One JSON object on stdout, with every round's figures");
+  command.footer(R"(
 A unit of work is UPDATE + INSERT + one event of 200 bytes. The variants:
   rows_only      nothing is published
   at_least_once  published, acknowledged, then COMMIT; a failing COMMIT leaves an orphan event
@@ -227,7 +196,7 @@ Example:
   write-aside bench --threads 1,32 --seconds 10 --rounds 3
   write-aside bench --threads 8 --rate 200 --variant at_least_once,exactly_once
 )");
-  command->callback([&invocation, options] {
+  command.when_chosen([&invocation, options] {
     invocation.run = [&invocation, options] { return run_bench(invocation.settings, *options); };
   });
 }

@@ -3,13 +3,10 @@
 
 #include <functional>
 
+#include "command_line.hpp"
 #include "exit_status.hpp"
 #include "settings.hpp"
 #include "write_aside/result.hpp"
-
-namespace CLI {
-class App;
-}
 
 namespace write_aside::cli {
 
@@ -19,16 +16,16 @@ struct Invocation {
 };
 
 // `invocation` outlives `program`'s parsing and the run.
-void add_init(CLI::App& program, Invocation& invocation);
-void add_apply(CLI::App& program, Invocation& invocation);
-void add_load(CLI::App& program, Invocation& invocation);
-void add_tail(CLI::App& program, Invocation& invocation);
-void add_consume(CLI::App& program, Invocation& invocation);
-void add_parked(CLI::App& program, Invocation& invocation);
-void add_status(CLI::App& program, Invocation& invocation);
-void add_recover(CLI::App& program, Invocation& invocation);
-void add_resolve(CLI::App& program, Invocation& invocation);
-void add_verify(CLI::App& program, Invocation& invocation);
-void add_bench(CLI::App& program, Invocation& invocation);
+void add_init(Command program, Invocation& invocation);
+void add_apply(Command program, Invocation& invocation);
+void add_load(Command program, Invocation& invocation);
+void add_tail(Command program, Invocation& invocation);
+void add_consume(Command program, Invocation& invocation);
+void add_parked(Command program, Invocation& invocation);
+void add_status(Command program, Invocation& invocation);
+void add_recover(Command program, Invocation& invocation);
+void add_resolve(Command program, Invocation& invocation);
+void add_verify(Command program, Invocation& invocation);
+void add_bench(Command program, Invocation& invocation);
 
 }  // namespace write_aside::cli

@@ -1,8 +1,6 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <atomic>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -197,84 +195,43 @@ Result<ExitStatus> run_consume(const Settings& settings, const ConsumeOptions& o
 
 }  // namespace
 
-void add_consume(CLI::App& program, Invocation& invocation) {
-  static const std::map<std::string, ConsumerOptions::Start> starts{{"beginning", ConsumerOptions::Start::beginning},
-                                                                    {"end", ConsumerOptions::Start::end}};
+void add_consume(Command program, Invocation& invocation) {
+  using Start = ConsumerOptions::Start;
   using OnFailure = ConsumerOptions::OnFailure;
   using Followers = ConsumerOptions::Followers;
-  static const std::map<std::string, OnFailure> failures{{"stop", OnFailure::stop}, {"park", OnFailure::park}};
-  static const std::map<std::string, Followers> followers{{"wait", Followers::wait}, {"park", Followers::park}};
-  auto* command = program.add_subcommand("consume", "Apply each event of topics to the database, exactly once");
+  Command command = program.command("consume", "Apply each event of topics to the database, exactly once");
   auto options = std::make_shared<ConsumeOptions>();
   ConsumerOptions& consumer = options->consumer;
-  command->add_option("TOPIC", consumer.topics, "Topics")->required()->type_name("");
-  command->add_option("--name", consumer.name, "The consumer: positions and inbox belong to it; several runs share it")
-      ->required()
-      ->type_name("NAME");
-  command->add_option("--sql", options->statements, "Statement to run for each event; may be given several times")
-      ->required()
-      ->type_name("SQL")
-      ->expected(1)
-      ->take_all();
-  command
-      ->add_option("--tombstone-sql", options->tombstone_statements,
-                   "What to run instead for an event without a value; may be given several times")
-      ->type_name("SQL")
-      ->expected(1)
-      ->take_all();
-  command->add_option("--from", consumer.start, "Where a partition without a position begins: beginning (default), end")
-      ->transform(CLI::CheckedTransformer(starts))
-      ->option_text("beginning|end");
-  command
-      ->add_option("--on-error", consumer.on_failure,
-                   "At an event that cannot be applied: stop (default), or park it and go on")
-      ->transform(CLI::CheckedTransformer(failures))
-      ->option_text("stop|park");
-  command
-      ->add_option("--followers", consumer.followers,
-                   "With park: later events of the same key wait for it (default), or are parked too")
-      ->transform(CLI::CheckedTransformer(followers))
-      ->option_text("wait|park");
-  command->add_option("--dead-letter", consumer.dead_letter_topic, "With park: publish parked events to this topic")
-      ->type_name("TOPIC");
-  command->add_flag("--strictly-increasing", consumer.strictly_increasing,
-                    "Pass over an event whose key a later unit of the same lane has changed");
-  command->add_option("--batch", consumer.batch_max, "Events in one transaction, at most (default 500)")
-      ->check(CLI::Range(std::size_t{1}, std::size_t{10'000}))
-      ->option_text("N");
-  command->add_option("--workers", options->workers, "Members of the group in this process (default 1)")
-      ->check(CLI::Range(std::uint32_t{1}, std::uint32_t{64}))
-      ->option_text("N");
-  command
-      ->add_option("--instance", consumer.instance,
-                   "Name of this process in the group, the same after a restart (static membership)")
-      ->type_name("NAME");
-  command
-      ->add_option("--identity-header", consumer.identity_header,
-                   "Header that identifies an event (default: ce_source and ce_id, else its offset)")
-      ->type_name("NAME");
-  command
-      ->add_option_function<double>(
-          "--retry-for",
-          [options](double seconds) {
-            options->consumer.retry_for = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
-          },
-          "Try an event again this long before it stops the consumer (default 30)")
-      ->check(CLI::Range(0.0, 86'400.0))
-      ->option_text("SECONDS");
-  command
-      ->add_option_function<double>(
-          "--session-timeout",
-          [options](double seconds) {
-            options->consumer.session_timeout = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
-          },
-          "A member of the group that is silent for longer is replaced (default 10)")
-      ->check(CLI::Range(1.0, 3'600.0))
-      ->option_text("SECONDS");
-  command->add_flag("--until-end", options->until_end, "Stop where the topics ended at the start");
-  command->add_flag("--json", options->json, "Report as a JSON object, the last line on stdout");
-  command->add_flag("--quiet,-q", options->quiet, "Neither progress nor report; errors only");
-  command->footer(R"help(
+  command.texts("TOPIC", consumer.topics, "", "Topics").required();
+  command.text("--name", consumer.name, "NAME", "The consumer: positions and inbox belong to it; several runs share it")
+      .required();
+  command.texts("--sql", options->statements, "SQL", "Statement to run for each event; may be given several times")
+      .required();
+  command.texts("--tombstone-sql", options->tombstone_statements, "SQL",
+                "What to run instead for an event without a value; may be given several times");
+  command.choice("--from", consumer.start, {{"beginning", Start::beginning}, {"end", Start::end}}, "beginning|end",
+                 "Where a partition without a position begins: beginning (default), end");
+  command.choice("--on-error", consumer.on_failure, {{"stop", OnFailure::stop}, {"park", OnFailure::park}}, "stop|park",
+                 "At an event that cannot be applied: stop (default), or park it and go on");
+  command.choice("--followers", consumer.followers, {{"wait", Followers::wait}, {"park", Followers::park}}, "wait|park",
+                 "With park: later events of the same key wait for it (default), or are parked too");
+  command.text("--dead-letter", consumer.dead_letter_topic, "TOPIC", "With park: publish parked events to this topic");
+  command.flag("--strictly-increasing", consumer.strictly_increasing,
+               "Pass over an event whose key a later unit of the same lane has changed");
+  command.number("--batch", consumer.batch_max, {1, 10'000}, "N", "Events in one transaction, at most (default 500)");
+  command.number("--workers", options->workers, {1, 64}, "N", "Members of the group in this process (default 1)");
+  command.text("--instance", consumer.instance, "NAME",
+               "Name of this process in the group, the same after a restart (static membership)");
+  command.text("--identity-header", consumer.identity_header, "NAME",
+               "Header that identifies an event (default: ce_source and ce_id, else its offset)");
+  command.seconds("--retry-for", consumer.retry_for, {0, 86'400}, "SECONDS",
+                  "Try an event again this long before it stops the consumer (default 30)");
+  command.seconds("--session-timeout", consumer.session_timeout, {1, 3'600}, "SECONDS",
+                  "A member of the group that is silent for longer is replaced (default 10)");
+  command.flag("--until-end", options->until_end, "Stop where the topics ended at the start");
+  command.flag("--json", options->json, "Report as a JSON object, the last line on stdout");
+  command.flag("--quiet,-q", options->quiet, "Neither progress nor report; errors only");
+  command.footer(R"help(
 The statements' effect, the event's entry in the inbox and the position in the stream are
 one transaction: no crash, rebalance or redelivery applies an event twice or not at all.
 
@@ -296,7 +253,7 @@ Examples:
   write-aside consume shop.public.outbox --name search --identity-header id --workers 4 \
       --sql "insert into found values (:id, :value)"
 )help");
-  command->callback([&invocation, options] {
+  command.when_chosen([&invocation, options] {
     invocation.run = [&invocation, options] { return run_consume(invocation.settings, *options); };
   });
 }

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <optional>
 
@@ -119,21 +118,16 @@ Result<ports::TopicSpec> parse_topic_spec(const std::string& text) {
   return spec;
 }
 
-void add_init(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand("init", "Make the tables, the ledger and topics; safe to run again");
+void add_init(Command program, Invocation& invocation) {
+  Command command = program.command("init", "Make the tables, the ledger and topics; safe to run again");
   auto options = std::make_shared<InitOptions>();
-  command->add_option("--lanes", options->lanes, "How many producers can work at once (default 16)")
-      ->check(CLI::Range(1u, 1024u))
-      ->option_text("N");
-  command->add_option("--topic", options->topics, "Make this topic, if it is not there")
-      ->type_name("NAME:PARTITIONS[:compacted]")
-      ->expected(1)
-      ->take_all();
-  command->footer(R"(
+  command.number("--lanes", options->lanes, {1, 1024}, "N", "How many producers can work at once (default 16)");
+  command.texts("--topic", options->topics, "NAME:PARTITIONS[:compacted]", "Make this topic, if it is not there");
+  command.footer(R"(
 Example:
   write-aside init --database sqlite:shop.db --stream local:shop.events --topic orders:4 --topic stock:2:compacted
 )");
-  command->callback([&invocation, options] {
+  command.when_chosen([&invocation, options] {
     invocation.run = [&invocation, options] { return init(invocation.settings, *options); };
   });
 }

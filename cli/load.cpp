@@ -1,6 +1,3 @@
-#include <CLI/CLI.hpp>
-#include <map>
-
 #include "command.hpp"
 #include "input/row_translator.hpp"
 #include "job/ingest.hpp"
@@ -54,29 +51,22 @@ Result<ExitStatus> load(const Settings& settings, const LoadOptions& options) {
 
 }  // namespace
 
-void add_load(CLI::App& program, Invocation& invocation) {
-  static const std::map<std::string, Format> formats{{"jsonl", Format::jsonl}, {"csv", Format::csv}};
-  auto* command =
-      program.add_subcommand("load", "Turn each JSON object or CSV record into one row and one event about it");
+void add_load(Command program, Invocation& invocation) {
+  Command command = program.command("load", "Turn each JSON object or CSV record into one row and one event about it");
   auto options = std::make_shared<LoadOptions>();
-  command->add_option("--table", options->target.table, "Table that takes the rows; SCHEMA.TABLE for one in a schema")
-      ->required()
-      ->type_name("TABLE");
-  command->add_option("--topic", options->target.topic, "Topic that takes the events")->required()->type_name("TOPIC");
-  command->add_option("--key", options->target.key, "Column whose value is the event's key")
-      ->required()
-      ->type_name("COLUMN");
-  command->add_flag("--upsert", options->target.upsert,
-                    "Replace a row with the same --key, which must be unique in the table");
-  command->add_option("--type", options->target.type, "Type of the events (default TABLE.inserted or TABLE.upserted)")
-      ->type_name("TYPE");
-  command->add_option("--format", options->format, "jsonl or csv (default: csv for a FILE named *.csv, else jsonl)")
-      ->transform(CLI::CheckedTransformer(formats))
-      ->option_text("jsonl|csv");
-  command->add_option("--null", options->null_text, "CSV: an unquoted field with this text is NULL (default: none is)")
-      ->type_name("TEXT");
-  add_job_options(*command, options->job);
-  command->footer(R"(JSONL: the fields of each object are the columns, and the object is the event's value.
+  command.text("--table", options->target.table, "TABLE", "Table that takes the rows; SCHEMA.TABLE for one in a schema")
+      .required();
+  command.text("--topic", options->target.topic, "TOPIC", "Topic that takes the events").required();
+  command.text("--key", options->target.key, "COLUMN", "Column whose value is the event's key").required();
+  command.flag("--upsert", options->target.upsert,
+               "Replace a row with the same --key, which must be unique in the table");
+  command.text("--type", options->target.type, "TYPE", "Type of the events (default TABLE.inserted or TABLE.upserted)");
+  command.choice("--format", options->format, {{"jsonl", Format::jsonl}, {"csv", Format::csv}}, "jsonl|csv",
+                 "jsonl or csv (default: csv for a FILE named *.csv, else jsonl)");
+  command.text("--null", options->null_text, "TEXT",
+               "CSV: an unquoted field with this text is NULL (default: none is)");
+  add_job_options(command, options->job);
+  command.footer(R"(JSONL: the fields of each object are the columns, and the object is the event's value.
 CSV (RFC 4180, UTF-8): the first record names the columns; the event's value is an object
 of strings. An empty field is an empty string.
 Progress, batches, workers, errors and order are as with 'apply'; --key is the ordering key.
@@ -85,7 +75,7 @@ Examples:
   write-aside load --table customers --topic customers --key id customers.csv --batch 100
   write-aside load --table stock --topic stock --key sku --upsert stock.jsonl
 )");
-  command->callback([&invocation, options] {
+  command.when_chosen([&invocation, options] {
     invocation.run = [&invocation, options] { return load(invocation.settings, *options); };
   });
 }

@@ -1,10 +1,10 @@
 // The program `write-aside`: what there is to choose from, and what the shell is told.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <exception>
+#include <span>
 #include <string>
 #include <system_error>
 
@@ -47,12 +47,8 @@ int fail(const std::string& message, ExitStatus status) {
   return status_of(status);
 }
 
-void add_commands(CLI::App& program, Invocation& invocation) {
-  program.require_subcommand(1);
-  program.fallthrough();
+void add_commands(Command program, Invocation& invocation) {
   program.footer(footer);
-  program.set_version_flag("--version", "write-aside " WRITE_ASIDE_VERSION);
-  program.get_formatter()->column_width(34);
   invocation.settings.add_options(program);
   add_init(program, invocation);
   add_apply(program, invocation);
@@ -67,26 +63,22 @@ void add_commands(CLI::App& program, Invocation& invocation) {
   add_bench(program, invocation);
 }
 
-int run(int argc, char** argv) {
-  CLI::App program("Commits database rows and stream events together: both or neither.", "write-aside");
+int run(std::span<const char* const> arguments) {
+  CommandLine command_line("write-aside", WRITE_ASIDE_VERSION,
+                           "Commits database rows and stream events together: both or neither.");
   Invocation invocation;
-  add_commands(program, invocation);
-  try {
-    program.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return program.exit(error);
-    const bool no_command = program.get_subcommands().empty();
-    if (no_command && argc > 1 && argv[1][0] != '-') {
-      return fail(fmt::format("there is no command '{}' (see 'write-aside --help')", argv[1]), ExitStatus::usage);
-    }
-    return fail(fmt::format("{} (see 'write-aside --help')", error.what()), ExitStatus::usage);
-  }
-  if (auto checked = refuse_visible_secrets({argv, static_cast<std::size_t>(argc)}); !checked) {
+  add_commands(command_line.program(), invocation);
+  const auto read = command_line.read(arguments);
+  if (!read) return fail(read.error().message, ExitStatus::usage);
+  if (!*read) return status_of(ExitStatus::committed);
+  if (auto checked = refuse_visible_secrets(arguments); !checked) {
     return fail(checked.error().message, ExitStatus::usage);
   }
   set_up_sqlite();
   interruption::install();
-  if (auto read = invocation.settings.read_config(); !read) return fail(read.error().message, ExitStatus::usage);
+  if (auto configured = invocation.settings.read_config(); !configured) {
+    return fail(configured.error().message, ExitStatus::usage);
+  }
   const auto status = invocation.run();
   if (!status) return fail(status.error().message, exit_status_of(status.error()));
   // Whoever closed the pipe has read enough; anything else, a full disk for instance, is worth a word.
@@ -101,7 +93,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return run(argc, argv);
+    return run({argv, static_cast<std::size_t>(argc)});
   } catch (const std::exception& error) {
     // Out of memory, for instance: nothing else of ours throws. What was not committed is not.
     return fail(fmt::format("ended by an unexpected error: {}; run it again to go on", error.what()),

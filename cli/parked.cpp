@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
-#include <CLI/CLI.hpp>
 #include <charconv>
 
 #include "base64.hpp"
@@ -15,8 +14,10 @@ namespace {
 
 constexpr std::size_t listed_max = 10'000;
 
+enum class Action { list, retry, drop };
+
 struct ParkedOptions {
-  std::string action;
+  Action action = Action::list;
   std::string consumer;
   std::string topic;
   std::string event;  // TOPIC[PARTITION]@OFFSET
@@ -52,9 +53,10 @@ Result<ParkedFilter> filter_of(const ParkedOptions& options) {
         usage_error(fmt::format("--event {}: write TOPIC[PARTITION]@OFFSET, as 'parked list' does", options.event)));
   }
   const bool narrow = !options.topic.empty() || !options.key.empty() || !options.event.empty();
-  if (options.action != "list" && narrow == options.all) {
-    return failure(usage_error(
-        fmt::format("parked {}: say which events, by --event, --key or --topic, or --all of them", options.action)));
+  if (options.action != Action::list && narrow == options.all) {
+    return failure(
+        usage_error(fmt::format("parked {}: say which events, by --event, --key or --topic, or --all of them",
+                                options.action == Action::retry ? "retry" : "drop")));
   }
   return filter;
 }
@@ -88,7 +90,7 @@ Result<ExitStatus> run_parked(const Settings& settings, const ParkedOptions& opt
   if (!filter) return failure(filter);
   const auto database = open_database(settings.database, Missing::refuse);
   if (!database) return failure(database);
-  if (options.action == "list") {
+  if (options.action == Action::list) {
     const auto events = parked_events(**database, *filter, listed_max);
     if (!events) return failure(events);
     for (const ParkedEvent& parked : *events) {
@@ -98,7 +100,7 @@ Result<ExitStatus> run_parked(const Settings& settings, const ParkedOptions& opt
     if (events->size() == listed_max) fmt::print(stderr, "the first {} of them\n", listed_max);
     return ExitStatus::committed;
   }
-  const bool retry = options.action == "retry";
+  const bool retry = options.action == Action::retry;
   const auto count = retry ? retry_parked(**database, *filter) : drop_parked(**database, *filter);
   if (!count) return failure(count);
   if (options.json) {
@@ -111,20 +113,20 @@ Result<ExitStatus> run_parked(const Settings& settings, const ParkedOptions& opt
 
 }  // namespace
 
-void add_parked(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand("parked", "List, retry or drop events that 'consume' could not apply");
+void add_parked(Command program, Invocation& invocation) {
+  Command command = program.command("parked", "List, retry or drop events that 'consume' could not apply");
   auto options = std::make_shared<ParkedOptions>();
-  command->add_option("ACTION", options->action, "list, retry or drop")
-      ->required()
-      ->check(CLI::IsMember({"list", "retry", "drop"}))
-      ->type_name("");
-  command->add_option("--name", options->consumer, "The consumer, as given to consume")->required()->type_name("NAME");
-  command->add_option("--topic", options->topic, "Only events of this topic")->type_name("TOPIC");
-  command->add_option("--key", options->key, "Only events of this key")->type_name("KEY");
-  command->add_option("--event", options->event, "Only this event, TOPIC[PARTITION]@OFFSET")->type_name("PLACE");
-  command->add_flag("--all", options->all, "Retry or drop all of them");
-  command->add_flag("--json", options->json, "One JSON object a line");
-  command->footer(R"help(
+  command
+      .choice("ACTION", options->action, {{"list", Action::list}, {"retry", Action::retry}, {"drop", Action::drop}}, "",
+              "list, retry or drop")
+      .required();
+  command.text("--name", options->consumer, "NAME", "The consumer, as given to consume").required();
+  command.text("--topic", options->topic, "TOPIC", "Only events of this topic");
+  command.text("--key", options->key, "KEY", "Only events of this key");
+  command.text("--event", options->event, "PLACE", "Only this event, TOPIC[PARTITION]@OFFSET");
+  command.flag("--all", options->all, "Retry or drop all of them");
+  command.flag("--json", options->json, "One JSON object a line");
+  command.footer(R"help(
 parked   it could not be applied; `retry` and `drop` are for these
 waiting  an earlier event of its key is parked; it comes when that one was applied or dropped
 retry    the running consumer tries it within a second, or the next one when it starts; it can
@@ -136,7 +138,7 @@ Example:
   write-aside parked list --name totals
   write-aside parked retry --name totals --key c17
 )help");
-  command->callback([&invocation, options] {
+  command.when_chosen([&invocation, options] {
     invocation.run = [&invocation, options] { return run_parked(invocation.settings, *options); };
   });
 }

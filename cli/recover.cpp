@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "command.hpp"
 #include "json_output.hpp"
@@ -10,7 +10,7 @@ namespace write_aside::cli {
 namespace {
 
 struct RecoverOptions {
-  double timeout = 10;
+  std::chrono::milliseconds timeout{10'000};
   std::vector<LaneNumber> lanes;
   bool json = false;
 };
@@ -45,8 +45,7 @@ Result<ExitStatus> run_recover(const Settings& settings, const RecoverOptions& o
   if (!stores) return failure(stores);
   CoordinatorOptions coordinator_options;
   coordinator_options.ledger_topic = settings.ledger_topic;
-  const auto recovery = recover(stores->database, stores->stream, coordinator_options, options.lanes,
-                                std::chrono::milliseconds(static_cast<std::int64_t>(options.timeout * 1000)));
+  const auto recovery = recover(stores->database, stores->stream, coordinator_options, options.lanes, options.timeout);
   if (!recovery) return failure(recovery);
   fmt::print("{}", options.json ? to_json_text(*recovery) : to_text(*recovery));
   if (recovery->complete()) return ExitStatus::committed;
@@ -59,18 +58,14 @@ Result<ExitStatus> run_recover(const Settings& settings, const RecoverOptions& o
 
 }  // namespace
 
-void add_recover(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand("recover", "Take over what dead owners left, and settle it");
+void add_recover(Command program, Invocation& invocation) {
+  Command command = program.command("recover", "Take over what dead owners left, and settle it");
   auto options = std::make_shared<RecoverOptions>();
-  command->add_option("--timeout", options->timeout, "How long to wait for leases of silent owners (default 10)")
-      ->check(CLI::Range(0.0, 86'400.0))
-      ->option_text("SECONDS");
-  command->add_option("--lane", options->lanes, "Only this lane; may be given several times")
-      ->option_text("N")
-      ->expected(1)
-      ->take_all();
-  command->add_flag("--json", options->json, "One JSON object");
-  command->footer(R"help(
+  command.seconds("--timeout", options->timeout, {0, 86'400}, "SECONDS",
+                  "How long to wait for leases of silent owners (default 10)");
+  command.number("--lane", options->lanes, {0, UINT32_MAX}, "N", "Only this lane; may be given several times");
+  command.flag("--json", options->json, "One JSON object");
+  command.footer(R"help(
 Running programs settle dead owners' lanes by themselves as they need them; this command
 does it for all lanes, now. It never touches a lane whose owner is alive.
 Exit status: 0 everything that owners left is settled; 1 some is not yet; 3 a lane is halted.
@@ -78,7 +73,7 @@ Exit status: 0 everything that owners left is settled; 1 some is not yet; 3 a la
 Example:
   write-aside recover --timeout 30 --json
 )help");
-  command->callback([&invocation, options] {
+  command.when_chosen([&invocation, options] {
     invocation.run = [&invocation, options] { return run_recover(invocation.settings, *options); };
   });
 }

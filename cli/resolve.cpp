@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -168,26 +168,25 @@ Result<ExitStatus> resolve(const Settings& settings, const ResolveOptions& optio
 
 }  // namespace
 
-void add_resolve(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand("resolve", "End the doubt about a unit, or give your word for a halted lane");
+void add_resolve(Command program, Invocation& invocation) {
+  Command command = program.command("resolve", "End the doubt about a unit, or give your word for a halted lane");
   auto options = std::make_shared<ResolveOptions>();
-  auto* unit =
-      command->add_option("UNIT", options->unit, "Id of a unit that was reported in doubt: LANE.EPOCH.N.MEMBER")
-          ->type_name("");
-  auto* lane = command->add_option("--lane", options->lane, "Halted lane; shows the evidence and what would be done")
-                   ->option_text("N")
-                   ->excludes(unit);
-  auto* settled =
+  const Option unit =
+      command.text("UNIT", options->unit, "", "Id of a unit that was reported in doubt: LANE.EPOCH.N.MEMBER");
+  const Option lane = command
+                          .number("--lane", options->lane, {0, UINT32_MAX}, "N",
+                                  "Halted lane; shows the evidence and what would be done")
+                          .excludes(unit);
+  const Option settled =
       command
-          ->add_option("--settled", options->settled,
-                       "Take this batch as settled, for a stream or database that lost data or was restored")
-          ->option_text("EPOCH.N")
-          ->needs(lane);
-  command->add_flag("--new-stream", options->new_stream, "Take the stream, or its ledger, as a new one")
-      ->needs(lane)
-      ->excludes(settled);
-  command->add_flag("--yes", options->yes, "Do it; without this nothing is changed")->needs(lane);
-  command->footer(R"help(
+          .text("--settled", options->settled, "EPOCH.N",
+                "Take this batch as settled, for a stream or database that lost data or was restored")
+          .needs(lane);
+  command.flag("--new-stream", options->new_stream, "Take the stream, or its ledger, as a new one")
+      .needs(lane)
+      .excludes(settled);
+  command.flag("--yes", options->yes, "Do it; without this nothing is changed").needs(lane);
+  command.footer(R"help(
 Without arguments: shows the halted lanes and why. A lane halts when one of the stores
 contradicts the other: it was restored from a backup, lost data, or was replaced.
 First find out which; then, with --lane:
@@ -201,7 +200,7 @@ Examples:
   write-aside resolve 0.7.12.1
   write-aside resolve --lane 2 --new-stream --yes
 )help");
-  command->callback([&invocation, options] {
+  command.when_chosen([&invocation, options] {
     invocation.run = [&invocation, options] { return resolve(invocation.settings, *options); };
   });
 }

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <toml++/toml.h>
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -67,23 +66,16 @@ Result<void> refuse_visible_secrets(std::span<const char* const> arguments) {
                   "write-aside.toml, or the password in PGPASSWORD or ~/.pgpass"));
 }
 
-void Settings::add_options(CLI::App& program) {
-  program.add_option("-d,--database", database, "Database URL: " + database_forms())
-      ->envname("WRITE_ASIDE_DATABASE")
-      ->type_name("URL");
-  program.add_option("-s,--stream", stream, "Stream URL: " + stream_forms())
-      ->envname("WRITE_ASIDE_STREAM")
-      ->type_name("URL");
+void Settings::add_options(Command program) {
+  program.text("-d,--database", database, "URL", "Database URL: " + database_forms())
+      .environment("WRITE_ASIDE_DATABASE");
+  program.text("-s,--stream", stream, "URL", "Stream URL: " + stream_forms()).environment("WRITE_ASIDE_STREAM");
   program
-      .add_option("--stream-config", stream_config,
-                  "Properties of the stream's client, a line NAME=VALUE each: for kafka://, librdkafka's own")
-      ->envname("WRITE_ASIDE_STREAM_CONFIG")
-      ->type_name("FILE");
-  program.add_option("--stream-set", stream_property_options, "One such property; wins over the file")
-      ->type_name("NAME=VALUE")
-      ->expected(1)
-      ->take_all();
-  program.add_option("--config", config, "TOML file with defaults (default: ./write-aside.toml)")->type_name("FILE");
+      .text("--stream-config", stream_config, "FILE",
+            "Properties of the stream's client, a line NAME=VALUE each: for kafka://, librdkafka's own")
+      .environment("WRITE_ASIDE_STREAM_CONFIG");
+  program.texts("--stream-set", stream_property_options, "NAME=VALUE", "One such property; wins over the file");
+  program.text("--config", config, "FILE", "TOML file with defaults (default: ./write-aside.toml)");
 }
 
 Result<void> Settings::read_stream_properties_and_options() {

@@ -6,12 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "command_line.hpp"
 #include "stores.hpp"
 #include "write_aside/result.hpp"
-
-namespace CLI {
-class App;
-}
 
 namespace write_aside::cli {
 
@@ -26,7 +23,7 @@ struct Settings {
   StreamProperties stream_properties;                // what comes of the two, and of the TOML file
 
   // Adds --database, --stream and --config, --stream-config and --stream-set.
-  void add_options(CLI::App& program);
+  void add_options(Command program);
   // Fills what options and environment left open. Refuses a file with a mistake or an unknown key.
   [[nodiscard]] Result<void> read_config();
 

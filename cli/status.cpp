@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
+#include <cstdio>
 #include <optional>
 
 #include "command.hpp"
@@ -148,15 +148,13 @@ Result<ExitStatus> status(const Settings& settings, const StatusOptions& options
 
 }  // namespace
 
-void add_status(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand("status", "Show lanes, their owners, undelivered units, and what is halted");
+void add_status(Command program, Invocation& invocation) {
+  Command command = program.command("status", "Show lanes, their owners, undelivered units, and what is halted");
   auto options = std::make_shared<StatusOptions>();
-  command->add_option("--watch", options->watch, "Show it again every so many seconds")
-      ->check(CLI::Range(0.1, 86'400.0))
-      ->option_text("SECONDS");
-  command->add_option("--source", options->source, "Show the stored progress of this input as well")->type_name("NAME");
-  command->add_flag("--json", options->json, "One JSON object");
-  command->footer(R"help(
+  command.number("--watch", options->watch, {0.1, 86'400}, "SECONDS", "Show it again every so many seconds");
+  command.text("--source", options->source, "NAME", "Show the stored progress of this input as well");
+  command.flag("--json", options->json, "One JSON object");
+  command.footer(R"help(
 States of a lane: free; owned by a live process; silent (no heartbeat for longer than the
 lease: the next one to need it takes it); dead (its process is gone); halted (waits for
 your word: 'write-aside resolve').
@@ -167,7 +165,7 @@ Exit status 3 if a lane is halted.
 Example:
   write-aside status --watch 2
 )help");
-  command->callback([&invocation, options] {
+  command.when_chosen([&invocation, options] {
     invocation.run = [&invocation, options] { return status(invocation.settings, *options); };
   });
 }

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <ctime>
 #include <map>
 #include <optional>
@@ -191,26 +191,19 @@ class Tail {
 
 }  // namespace
 
-void add_tail(CLI::App& program, Invocation& invocation) {
-  static const std::map<std::string, ports::Isolation> isolations{{"committed", ports::Isolation::read_committed},
-                                                                  {"uncommitted", ports::Isolation::read_uncommitted}};
-  auto* command = program.add_subcommand("tail", "Print the events of a topic");
+void add_tail(Command program, Invocation& invocation) {
+  Command command = program.command("tail", "Print the events of a topic");
   auto options = std::make_shared<TailOptions>();
-  command->add_option("TOPIC", options->topic, "Topic")->required()->type_name("");
-  command->add_option("--from", options->from, "beginning (default), end, or an offset of --partition")
-      ->type_name("PLACE");
-  command->add_option("--partition", options->partition, "Only this partition")
-      ->check(CLI::NonNegativeNumber)
-      ->option_text("N");
-  command->add_option("--count", options->count, "Stop after so many events")->option_text("N");
-  command->add_flag("--follow,-f", options->follow, "Wait for more at the end");
-  command
-      ->add_option("--isolation", options->isolation,
-                   "committed (default), or uncommitted: open and aborted events too")
-      ->transform(CLI::CheckedTransformer(isolations))
-      ->option_text("committed|uncommitted");
-  command->add_flag("--json", options->json, "One JSON object a line");
-  command->footer(R"help(
+  command.text("TOPIC", options->topic, "", "Topic").required();
+  command.text("--from", options->from, "PLACE", "beginning (default), end, or an offset of --partition");
+  command.number("--partition", options->partition, {0, INT32_MAX}, "N", "Only this partition");
+  command.number("--count", options->count, {0, UINT64_MAX}, "N", "Stop after so many events");
+  command.flag("--follow,-f", options->follow, "Wait for more at the end");
+  command.choice("--isolation", options->isolation,
+                 {{"committed", ports::Isolation::read_committed}, {"uncommitted", ports::Isolation::read_uncommitted}},
+                 "committed|uncommitted", "committed (default), or uncommitted: open and aborted events too");
+  command.flag("--json", options->json, "One JSON object a line");
+  command.footer(R"help(
 With --json a line is
   {"topic":…,"partition":…,"offset":…,"key":…,"value":…,"headers":{…},"timestamp_ms":…}
 "value" is the value as text, null for a tombstone; a value that is not UTF-8 stands in
@@ -220,7 +213,7 @@ Examples:
   write-aside tail orders --from beginning --count 10
   write-aside tail orders --follow --json | jq -r '.value | fromjson | .id'
 )help");
-  command->callback([&invocation, options] {
+  command.when_chosen([&invocation, options] {
     invocation.run = [&invocation, options]() -> Result<ExitStatus> {
       const auto stream =
           open_stream(invocation.settings.stream, Missing::refuse, invocation.settings.stream_properties);

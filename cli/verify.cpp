@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
-#include <map>
 #include <set>
 
 #include "audit/stream_audit.hpp"
@@ -352,27 +350,20 @@ class Verify {
 
 }  // namespace
 
-void add_verify(CLI::App& program, Invocation& invocation) {
-  static const std::map<std::string, InputOf> formats{
-      {"apply", InputOf::apply}, {"jsonl", InputOf::jsonl}, {"csv", InputOf::csv}};
-  auto* command = program.add_subcommand("verify", "Audit the stream against the database and, if given, an input");
+void add_verify(Command program, Invocation& invocation) {
+  Command command = program.command("verify", "Audit the stream against the database and, if given, an input");
   auto options = std::make_shared<VerifyOptions>();
-  command->add_option("FILE", options->input, "Input that was applied or loaded, to look for the events of each unit")
-      ->type_name("");
-  command->add_option("--source", options->source, "Its name; default: the file's absolute path")->type_name("NAME");
-  command->add_option("--format", options->format, "Input of apply (default), or of load: jsonl or csv")
-      ->transform(CLI::CheckedTransformer(formats))
-      ->option_text("apply|jsonl|csv");
-  command
-      ->add_option("--topic", options->topics,
-                   "Only this topic; may be given several times (default: those of FILE, else all; an input of "
-                   "load needs it)")
-      ->option_text("TOPIC")
-      ->expected(1)
-      ->take_all();
-  command->add_flag("--allow-duplicates", options->allow_duplicates, "Repeated ids are no violation (at_least_once)");
-  command->add_flag("--json", options->json, "One JSON object");
-  command->footer(R"help(
+  command.text("FILE", options->input, "", "Input that was applied or loaded, to look for the events of each unit");
+  command.text("--source", options->source, "NAME", "Its name; default: the file's absolute path");
+  command.choice("--format", options->format,
+                 {{"apply", InputOf::apply}, {"jsonl", InputOf::jsonl}, {"csv", InputOf::csv}}, "apply|jsonl|csv",
+                 "Input of apply (default), or of load: jsonl or csv");
+  command.texts("--topic", options->topics, "TOPIC",
+                "Only this topic; may be given several times (default: those of FILE, else all; an input of "
+                "load needs it)");
+  command.flag("--allow-duplicates", options->allow_duplicates, "Repeated ids are no violation (at_least_once)");
+  command.flag("--json", options->json, "One JSON object");
+  command.footer(R"help(
   lost          a committed unit has no event (needs FILE)
   torn          a unit has some of its events (needs FILE)
   orphan        an event of a unit that the database never committed
@@ -388,7 +379,7 @@ Examples:
   write-aside verify orders.jsonl
   write-aside verify customers.csv --format csv --topic customers
 )help");
-  command->callback([&invocation, options] {
+  command.when_chosen([&invocation, options] {
     invocation.run = [&invocation, options]() -> Result<ExitStatus> {
       const auto stores = open_stores(invocation.settings);
       if (!stores) return failure(stores);

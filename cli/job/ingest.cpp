@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
-#include <map>
 #include <utility>
 
 #include "interruption.hpp"
@@ -29,53 +27,29 @@ Result<void> complete(JobOptions& options, const Settings& settings) {
 
 }  // namespace
 
-void add_job_options(CLI::App& command, JobOptions& options) {
-  static const std::map<std::string, Guarantee> guarantees{{"exactly_once", Guarantee::exactly_once},
-                                                           {"transactional", Guarantee::transactional},
-                                                           {"at_least_once", Guarantee::at_least_once}};
-  static const std::map<std::string, Wait> waits{{"decided", Wait::decided}, {"visible", Wait::visible}};
-  static const std::map<std::string, OnError> policies{{"stop", OnError::stop}, {"skip", OnError::skip}};
-
-  command.add_option("FILE", options.input, "Input; - or nothing: standard input")->type_name("");
-  command
-      .add_option("--source", options.source,
-                  "Name of the progress, and ce_source (default: the absolute path of FILE)")
-      ->type_name("NAME");
-  command.add_option("--batch", options.batch, "Units per database transaction (default 1)")
-      ->check(CLI::Range(std::size_t{1}, batch_max))
-      ->option_text("N");
-  command
-      .add_option("--workers", options.workers,
-                  "Units that are under way at once (default 1); with several, units keep the order of their "
-                  "ordering key only")
-      ->check(CLI::Range(std::uint32_t{1}, workers_max))
-      ->option_text("N");
-  command.add_option("--guarantee", options.guarantee, "exactly_once (default), transactional or at_least_once")
-      ->transform(CLI::CheckedTransformer(guarantees))
-      ->option_text("LEVEL");
-  command.add_option("--wait", options.wait, "Go on when a unit is decided (default), or visible in the stream")
-      ->transform(CLI::CheckedTransformer(waits))
-      ->option_text("decided|visible");
-  command.add_option("--on-error", options.on_error, "At a refused unit: stop (default), or skip it and go on")
-      ->transform(CLI::CheckedTransformer(policies))
-      ->option_text("stop|skip");
-  command.add_option("--rejects", options.rejects, "With --on-error skip: add refused units to FILE, as JSON lines")
-      ->type_name("FILE");
-  command
-      .add_option_function<double>(
-          "--retry-for",
-          [&options](double seconds) {
-            options.retry_for = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
-          },
-          "Retry a unit this long when a store is busy (default 30)")
-      ->check(CLI::Range(0.0, 86'400.0))
-      ->option_text("SECONDS");
-  command.add_option("--line-bytes-max", options.line_bytes_max, "Longest record (default 16 MiB)")
-      ->transform(CLI::AsSizeValue(false))
-      ->check(CLI::Range(std::size_t{16}, std::size_t{1} << 30))
-      ->option_text("BYTES");
-  command.add_flag("--json", options.json, "Report as a JSON object, the last line on stdout");
-  command.add_flag("--quiet,-q", options.quiet, "Neither progress nor report; errors only");
+void add_job_options(Command command, JobOptions& options) {
+  command.text("FILE", options.input, "", "Input; - or nothing: standard input");
+  command.text("--source", options.source, "NAME",
+               "Name of the progress, and ce_source (default: the absolute path of FILE)");
+  command.number("--batch", options.batch, {1, batch_max}, "N", "Units per database transaction (default 1)");
+  command.number("--workers", options.workers, {1, workers_max}, "N",
+                 "Units that are under way at once (default 1); with several, units keep the order of their "
+                 "ordering key only");
+  command.choice("--guarantee", options.guarantee,
+                 {{"exactly_once", Guarantee::exactly_once},
+                  {"transactional", Guarantee::transactional},
+                  {"at_least_once", Guarantee::at_least_once}},
+                 "LEVEL", "exactly_once (default), transactional or at_least_once");
+  command.choice("--wait", options.wait, {{"decided", Wait::decided}, {"visible", Wait::visible}}, "decided|visible",
+                 "Go on when a unit is decided (default), or visible in the stream");
+  command.choice("--on-error", options.on_error, {{"stop", OnError::stop}, {"skip", OnError::skip}}, "stop|skip",
+                 "At a refused unit: stop (default), or skip it and go on");
+  command.text("--rejects", options.rejects, "FILE", "With --on-error skip: add refused units to FILE, as JSON lines");
+  command.seconds("--retry-for", options.retry_for, {0, 86'400}, "SECONDS",
+                  "Retry a unit this long when a store is busy (default 30)");
+  command.bytes("--line-bytes-max", options.line_bytes_max, {16, 1 << 30}, "BYTES", "Longest record (default 16 MiB)");
+  command.flag("--json", options.json, "Report as a JSON object, the last line on stdout");
+  command.flag("--quiet,-q", options.quiet, "Neither progress nor report; errors only");
 }
 
 Result<ExitStatus> ingest(const Settings& settings, JobOptions options, InputFormat format) {

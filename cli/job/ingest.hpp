@@ -4,15 +4,12 @@
 #include <functional>
 #include <memory>
 
+#include "command_line.hpp"
 #include "job/job.hpp"
-
-namespace CLI {
-class App;
-}
 
 namespace write_aside::cli {
 
-void add_job_options(CLI::App& command, JobOptions& options);
+void add_job_options(Command command, JobOptions& options);
 
 struct InputFormat {
   std::unique_ptr<RecordSplitter> splitter;

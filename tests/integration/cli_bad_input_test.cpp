@@ -107,8 +107,11 @@ TEST_F(BadInput, OfACsvRecordIsNamed) {
 TEST_F(BadInput, OfTheCommandLineIsNamed) {
   const std::string help = " (see 'write-aside --help')";
   expect_refusal({}, 2, "A subcommand is required" + help);
-  EXPECT_EQ(run({"apply", "--batch", "0", "x"}).status, 2);
-  EXPECT_EQ(run({"apply", "--guarantee", "maybe", "x"}).status, 2);
+  expect_refusal({"apply", "--batch", "0", "x"}, 2, "--batch: '0' is no whole number from 1 to 10000" + help);
+  expect_refusal({"apply", "--guarantee", "maybe", "x"}, 2,
+                 "--guarantee: 'maybe' is none of exactly_once, transactional, at_least_once" + help);
+  expect_refusal({"tail", "orders", "--count", "-1"}, 2,
+                 "--count: '-1' is no whole number from 0 to 18446744073709551615" + help);
   expect_refusal({"frobnicate"}, 2, "there is no command 'frobnicate'" + help);
   expect_refusal(
       {"init", "--topic", "orders"}, 2,
