@@ -57,7 +57,7 @@ def quick_start_options(version):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not archive.exists():
             cluster = Kafka(version=version)
-            cluster.start_options = [f"-XX:ArchiveClassesAtExit={archive}.new"]
+            cluster.broker_options = [f"-XX:ArchiveClassesAtExit={archive}.new"]
             try:
                 cluster.start()
                 cluster.brokers[0].process.stop(seconds=60)
@@ -119,14 +119,15 @@ class Broker:
     def format(self):
         configuration = self.folder / "server.properties"
         configuration.write_text("".join(f"{name}={value}\n" for name, value in self.properties().items()))
-        done = subprocess.run([*self.cluster.java("64m"), "kafka.tools.StorageTool", "format", "-t", self.cluster.id,
-                               "-c", configuration, *self.cluster.format_arguments], capture_output=True, text=True)
+        command = [*self.cluster.java("64m", *self.cluster.quick_options), "kafka.tools.StorageTool", "format",
+                   "-t", self.cluster.id, "-c", configuration, *self.cluster.format_arguments]
+        done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise ServerError(f"cannot format Kafka's folder: {(done.stdout + done.stderr)[-800:]}")
 
     def start(self):
-        command = [*self.cluster.java("512m", *self.cluster.start_options), "kafka.Kafka",
-                   self.folder / "server.properties"]
+        options = [*self.cluster.quick_options, *self.cluster.broker_options]
+        command = [*self.cluster.java("512m", *options), "kafka.Kafka", self.folder / "server.properties"]
         self.process = ServerProcess(f"Kafka node {self.number}", command, self.folder / "log")
         return self
 
@@ -162,7 +163,8 @@ class Kafka:
     def __init__(self, nodes=1, version=NEWEST, settings=None, advertised=None, format_arguments=(),
                  starts_quickly=False):
         self.libraries = libraries(version)
-        self.start_options = quick_start_options(version) if starts_quickly else []
+        self.quick_options = quick_start_options(version) if starts_quickly else []
+        self.broker_options = []
         self.folder = new_folder("kafka")
         # An id that begins with a dash would be taken for an option.
         self.id = "w" + base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()[1:]
