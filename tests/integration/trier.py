@@ -38,7 +38,8 @@ class Trier:
         goal = self.count("committed") + count
         wait_until(lambda: self.count("committed") >= goal or self.process.poll() is not None, BACK_SECONDS_MAX,
                    f"{self.level}: no {count} commits")
-        self.case.assertIsNone(self.process.poll(), self.level)
+        if self.process.poll() is not None:
+            self.case.fail(f"{self.level}: ended with {self.process.returncode}: {self.process.stderr.read()}")
 
     def finish(self):
         _, err = self.process.communicate("")
