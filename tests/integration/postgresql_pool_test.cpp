@@ -8,6 +8,8 @@
 #include <regex>
 #include <sstream>
 
+#include "adapters/postgresql/flight.hpp"
+#include "adapters/postgresql/store.hpp"
 #include "integration/postgresql_fixture.hpp"
 
 namespace write_aside {
@@ -37,6 +39,18 @@ TEST_F(PostgresqlPool, UsesAConnectionAgain) {
   const std::string identity = first->identity();
   must(first->rollback());
   EXPECT_EQ(begin()->identity(), identity);
+}
+
+TEST_F(PostgresqlPool, LetsNoPlanOfTheLibrarysOwnBeCompiled) {
+  const auto store = std::make_shared<postgresql::Store>(must(postgresql::read_address(harness_.database().url())),
+                                                         postgresql::Options{});
+  const auto lease = must(postgresql::Store::lease(store, postgresql::Purpose::own, soon()));
+  postgresql::Flight flight(lease.connection(), "explain");
+  flight.queue_once("EXPLAIN (ANALYZE) SELECT version FROM write_aside_meta LIMIT 1");
+  const auto plan = must(flight.run(soon()));
+  for (int line = 0; line < PQntuples(plan.get()); ++line) {
+    EXPECT_STRNE(PQgetvalue(plan.get(), line, 0), "JIT:");
+  }
 }
 
 TEST_F(PostgresqlPool, ReplacesConnectionsThatTheServerClosed) {

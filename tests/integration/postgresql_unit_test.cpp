@@ -293,6 +293,7 @@ TEST_P(PostgresqlIsolation, HoldsBackAUnitThatBeganAfterALateOneCommitted) {
   must(harness_.write_row(*session, 1, "one"));
   session->send_journal({{0, 2, 1, 1}, "payload", true});
   EXPECT_EQ(must(session->receive_journal()), JournalReply::refused_by_order);
+  EXPECT_EQ(value(*session, "SELECT current_setting('jit')"), Value(std::string("off")));
 }
 
 TEST_P(PostgresqlIsolation, LetsNoUnitOvertakeALateOneThatItWaitedFor) {

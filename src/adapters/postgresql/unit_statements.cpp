@@ -26,6 +26,7 @@ constexpr std::string_view insert_row_in_order =
 constexpr std::string_view search_by_key =
     "SELECT pg_catalog.set_config('enable_seqscan', 'off', true), "
     "pg_catalog.set_config('enable_bitmapscan', 'off', true), "
+    "pg_catalog.set_config('jit', 'off', true), "
     "pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true)";
 
 Result<void> run(Connection& connection, const std::string& sql, std::string_view what, ports::Deadline deadline) {
