@@ -85,6 +85,7 @@ class EmbeddedPair:
 class ServerPair:
     def __init__(self, _, addresses):
         self.addresses = addresses
+        self.connections = {}  # by service; asked many times a second
         self.suffix = f"-{uuid.uuid4().hex[:8]}"
         self.stream = f"kafka://{addresses.program_kafka or addresses.kafka}"
 
@@ -100,11 +101,22 @@ class ServerPair:
         return database_url(self.addresses.postgresql, self.name(service))
 
     def run(self, service, sql):
-        with psycopg.connect(self.database(service), autocommit=True) as connection:
-            cursor = connection.execute(sql)
-            return cursor.fetchall() if cursor.description else []
+        kept = self.connections.pop(service, None)
+        if kept:
+            try:
+                return self.run_on(kept, service, sql)
+            except psycopg.OperationalError:
+                kept.close()  # of a server that was killed since
+        return self.run_on(psycopg.connect(self.database(service), autocommit=True), service, sql)
+
+    def run_on(self, connection, service, sql):
+        cursor = connection.execute(sql)
+        self.connections[service] = connection
+        return cursor.fetchall() if cursor.description else []
 
     def close(self):
+        for connection in self.connections.values():
+            connection.close()
         with psycopg.connect(self.addresses.postgresql, autocommit=True) as server:
             for service in SERVICES:
                 server.execute(f"DROP DATABASE IF EXISTS {self.name(service)} WITH (FORCE)")
