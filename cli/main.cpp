@@ -68,12 +68,13 @@ int run(std::span<const char* const> arguments) {
                            "Commits database rows and stream events together: both or neither.");
   Invocation invocation;
   add_commands(command_line.program(), invocation);
-  const auto read = command_line.read(arguments);
-  if (!read) return fail(read.error().message, ExitStatus::usage);
-  if (!*read) return status_of(ExitStatus::committed);
+  // First: what is said of a wrong argument shows it.
   if (auto checked = refuse_visible_secrets(arguments); !checked) {
     return fail(checked.error().message, ExitStatus::usage);
   }
+  const auto read = command_line.read(arguments);
+  if (!read) return fail(read.error().message, ExitStatus::usage);
+  if (!*read) return status_of(ExitStatus::committed);
   set_up_sqlite();
   interruption::install();
   if (auto configured = invocation.settings.read_config(); !configured) {
