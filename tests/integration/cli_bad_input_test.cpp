@@ -113,10 +113,6 @@ TEST_F(BadInput, OfTheCommandLineIsNamed) {
   expect_refusal({"tail", "orders", "--count", "-1"}, 2,
                  "--count: '-1' is no whole number from 0 to 18446744073709551615" + help);
   expect_refusal({"frobnicate"}, 2, "there is no command 'frobnicate'" + help);
-  for (const char* option : {"--batch", "--guarantee", "--frobnicate"}) {
-    EXPECT_EQ(run({"apply", option, "postgresql://me:secret@host/shop"}).err.find("secret"), std::string::npos)
-        << option;
-  }
   expect_refusal(
       {"init", "--topic", "orders"}, 2,
       "--topic orders: the number of partitions is missing; write NAME:PARTITIONS or NAME:PARTITIONS:compacted");

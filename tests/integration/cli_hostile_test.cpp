@@ -112,7 +112,10 @@ TEST_F(Hostile, APayloadOfOthersIsNotPublished) {
 TEST_F(Hostile, APasswordOnTheCommandLineIsRefusedUnseen) {
   for (const Arguments& arguments :
        {Arguments{"status", "--database", "postgresql://me:sesame@127.0.0.1:1/shop"},
-        Arguments{"status", "--database=postgresql://127.0.0.1:1/shop?user=me&password=sesame"}}) {
+        Arguments{"status", "--database=postgresql://127.0.0.1:1/shop?user=me&password=sesame"},
+        Arguments{"postgresql://me:sesame@127.0.0.1:1/shop"},
+        Arguments{"apply", "--batch", "postgresql://me:sesame@127.0.0.1:1/shop"},
+        Arguments{"apply", "--guarantee", "postgresql://me:sesame@127.0.0.1:1/shop"}}) {
     const Finished refused = run(arguments);
     EXPECT_EQ(refused.status, 2) << refused.err;
     EXPECT_NE(refused.err.find("WRITE_ASIDE_DATABASE"), std::string::npos) << refused.err;
