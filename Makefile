@@ -39,9 +39,9 @@ explore: packages  ## every choice of two faults on simulated stores, for one to
 	@build/bin/simulate --jobs $(JOBS) --explore
 
 soak: packages  ## every fault at random, on a private PostgreSQL and Kafka: MINUTES=N, SEED=S
-	@cmake --preset dev >/dev/null
-	@cmake --build build/dev --parallel $(JOBS) --target write-aside report_outcomes >/dev/null
-	@exec tests/crash/soak.py --program build/dev/bin/write-aside --reporter build/dev/bin/report_outcomes \
+	@cmake --preset whole >/dev/null
+	@cmake --build build/whole --parallel $(JOBS) --target write-aside report_outcomes >/dev/null
+	@exec tests/crash/soak.py --program build/whole/bin/write-aside --reporter build/whole/bin/report_outcomes \
 		--minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 mutants: packages  ## breaks the coordination in one place at a time, and asks the suites: ONLY=lane.cpp, KINDS=invert, LIMIT=N, AGAIN=1
@@ -59,7 +59,7 @@ bench: packages  ## build and run the benchmarks
 	@for program in build/bin/bench/*; do echo "$$program"; "$$program" || exit 1; done
 
 lint: packages  ## clang-format and clang-tidy; files already found clean are not read again
-	cmake --preset dev >/dev/null
+	cmake --preset whole >/dev/null
 	tools/lint --jobs $(JOBS)
 
 format:  ## rewrite every C++ file in the project's format

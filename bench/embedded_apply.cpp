@@ -44,8 +44,9 @@ void write_input(const fs::path& path, int units, bool large) {
   for (int i = 0; i < units; ++i) {
     const std::string id = std::to_string(i);
     const std::string key = std::to_string(i % 1000);
-    const std::string event = R"j({"topic":"entries","key":")j" + key + R"j(","type":"entry.made","value":{"id":)j" +
-                              id + R"j(,"pad":")j" + pad + R"j("}})j";
+    std::string event = R"j({"topic":"entries","key":")j" + key;
+    event += R"j(","type":"entry.made","value":{"id":)j" + id;
+    event += R"j(,"pad":")j" + pad + R"j("}})j";
     out << R"j({"statements":[{"sql":"update account set balance = balance + ? where id = ?","params":[1,)j" << key
         << R"j(]},{"sql":"insert into entry values (?, ?, ?)","params":[)j" << id << ',' << key << R"j(,"text"]})j";
     if (large) out << R"j(,{"sql":"insert into log values (?, ?)","params":[)j" << id << R"j(,"more"]})j";

@@ -43,7 +43,7 @@ void must(bool good, const char* what) {
 
 class Variant {
  public:
-  explicit Variant(std::string name_) : name(std::move(name_)) {}
+  explicit Variant(std::string label) : name(std::move(label)) {}
   virtual ~Variant() = default;
   virtual void unit(int thread, int i) = 0;
   const std::string name;
@@ -94,7 +94,7 @@ class RowsOnly final : public Variant {
 
 class Published final : public Variant {
  public:
-  Published(std::string name_, const std::string& path, Guarantee guarantee) : Variant(std::move(name_)) {
+  Published(std::string label, const std::string& path, Guarantee guarantee) : Variant(std::move(label)) {
     {
       sqlite3* handle = nullptr;
       must(sqlite3_open(path.c_str(), &handle) == SQLITE_OK, "open");

@@ -133,7 +133,7 @@ void fsync_alone(benchmark::State& state) {
   }
   ::close(file);
 }
-BENCHMARK(fsync_alone)->Arg(5 * 4120)->Arg(40 * 4120)->Unit(benchmark::kMicrosecond)->UseRealTime();
+BENCHMARK(fsync_alone)->Arg(5 * 4120L)->Arg(40 * 4120L)->Unit(benchmark::kMicrosecond)->UseRealTime();
 
 void read(benchmark::State& state) {
   Bench bench;

@@ -20,7 +20,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t poll_records_max = 500;
+constexpr std::size_t tailed_at_once_max = 500;
 constexpr auto poll_time = 200ms;
 
 struct TailOptions {
@@ -105,8 +105,8 @@ class Tail {
       const auto done = options_.follow ? Result<bool>(false) : passed_all();
       if (!done) return failure(done);
       if (*done || left_ == 0) return ExitStatus::committed;
-      auto records =
-          reader_->poll(std::min<std::uint64_t>(poll_records_max, left_), std::chrono::steady_clock::now() + poll_time);
+      auto records = reader_->poll(std::min<std::uint64_t>(tailed_at_once_max, left_),
+                                   std::chrono::steady_clock::now() + poll_time);
       if (!records) return failure(records);
       for (const ports::StoredRecord& record : *records) {
         if (left_ == 0 || !shown(record)) continue;

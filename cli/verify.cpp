@@ -20,7 +20,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::string_view ledger_prefix = "write-aside-ledger.";
-constexpr std::size_t poll_records_max = 1'000;
+constexpr std::size_t verified_at_once_max = 1'000;
 // A reader that makes no progress for so long will not make any: a transaction is open in front of it.
 constexpr auto poll_patience = 10s;
 
@@ -144,7 +144,7 @@ class Verify {
       const auto position = (*reader)->position(topic.name, partition);
       if (!position) return failure(position);
       if (*position >= bounds->end) return {};
-      const auto records = (*reader)->poll(poll_records_max, std::chrono::steady_clock::now() + poll_patience);
+      const auto records = (*reader)->poll(verified_at_once_max, std::chrono::steady_clock::now() + poll_patience);
       if (!records) return failure(records);
       for (const ports::StoredRecord& record : *records) {
         if (record.offset < bounds->end) audit_.see(record);

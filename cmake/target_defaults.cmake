@@ -7,16 +7,12 @@ function(write_aside_target_defaults target)
     # g++ leaves this one out of -Wconversion for C++; both compilers are to agree.
     target_compile_options(${target} PRIVATE -Wno-sign-conversion)
   endif()
+  if(CMAKE_UNITY_BUILD)
+    # A name of another file is not hidden by mistake.
+    target_compile_options(${target} PRIVATE -Wno-shadow)
+  endif()
   if(WRITE_ASIDE_WARNINGS_AS_ERRORS)
     target_compile_options(${target} PRIVATE -Werror)
-  endif()
-endfunction()
-
-# Compiles these large headers once for the whole target. Only under the sanitizers, which are built rarely and whole:
-# elsewhere ccache, which does not see through precompiled headers, saves more.
-function(write_aside_precompile target)
-  if(WRITE_ASIDE_SANITIZE)
-    target_precompile_headers(${target} PRIVATE ${ARGN})
   endif()
 endfunction()
 

@@ -6,11 +6,12 @@ endif()
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 
-# The base directory makes build folders in the same place of several checkouts share their cached objects.
+# The base directory makes build folders in the same place of several checkouts share their cached objects. What a source
+# includes is learnt from the compiler (`depend`), which spares a run of the preprocessor.
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}"
-                                  CCACHE_NOHASHDIR=1 "${CCACHE_PROGRAM}")
+                                  CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 "${CCACHE_PROGRAM}")
 endif()
 
 if(WRITE_ASIDE_SANITIZE)

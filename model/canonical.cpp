@@ -7,8 +7,6 @@ namespace write_aside::model {
 
 namespace {
 
-bool has(Byte set, int unit) { return ((set >> unit) & 1) != 0; }
-
 bool is_away(const Process& process) { return process.phase == Phase::idle || process.phase == Phase::lost; }
 
 void tidy_process(Process& process) {

@@ -10,8 +10,6 @@ void violate(State& state, Violation violation) {
   if (state.violation == Violation::none) state.violation = violation;  // the first one is the cause
 }
 
-bool has(Byte set, int unit) { return ((set >> unit) & 1) != 0; }
-
 bool is_in_prepared(const Stream& stream, int unit) {
   const auto end = stream.contents.begin() + stream.count;
   return stream.transaction == StreamTransaction::prepared && std::find(stream.contents.begin(), end, unit) != end;

@@ -14,6 +14,9 @@ using Byte = std::uint8_t;
 
 inline constexpr int processes_max = 3;
 inline constexpr int units_max = 3;
+// Whether a set of units, a bit each, has this one.
+[[nodiscard]] constexpr bool has(Byte set, int unit) { return ((set >> unit) & 1) != 0; }
+
 inline constexpr Byte nobody = 0xFF;  // no process, no unit
 
 // (epoch, n). The default is no batch.

@@ -14,9 +14,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int rows_per_round_max = 500;
-constexpr auto patience = 30s;
-
-ports::Deadline soon() { return std::chrono::steady_clock::now() + patience; }
 
 std::int64_t wall_clock_ms() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -116,8 +113,7 @@ Result<void> OutboxRelay::publish(const Rows& rows) {
                          Side::stream,
                          Effect::unknown,
                          true,
-                         fmt::format("publishing from the outbox was not acknowledged within {} s",
-                                     std::chrono::seconds(patience).count()),
+                         fmt::format("publishing from the outbox was not acknowledged within {} s", patience.count()),
                          {}});
   }
   if (!*delivery_) return failure(*delivery_);

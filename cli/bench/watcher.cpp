@@ -79,8 +79,8 @@ void Watcher::note(const std::vector<ports::StoredRecord>& records) {
   seen_count_ = sightings_.size();
 }
 
-Result<Visibility> Watcher::match(const Window& window, std::chrono::seconds patience) {
-  const auto deadline = Clock::now() + patience;
+Result<Visibility> Watcher::match(const Window& window, std::chrono::seconds limit) {
+  const auto deadline = Clock::now() + limit;
   for (;;) {
     {
       const std::lock_guard guard(lock_);

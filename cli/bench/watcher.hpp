@@ -23,7 +23,7 @@ struct Sighting {
 
 struct Visibility {
   std::vector<double> after_ms;  // of each event: from the return of its commit; 0 if it was seen before that
-  std::uint64_t unseen = 0;      // not there within the patience; counted in `after_ms` with the wait so far
+  std::uint64_t unseen = 0;      // not there within the limit; counted in `after_ms` with the wait so far
   double delivered_per_second = 0;
 };
 
@@ -35,8 +35,8 @@ class Watcher {
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
 
-  // Waits, bounded by `patience`, until all events of the window were seen.
-  [[nodiscard]] Result<Visibility> match(const Window& window, std::chrono::seconds patience);
+  // Waits, bounded by `limit`, until all events of the window were seen.
+  [[nodiscard]] Result<Visibility> match(const Window& window, std::chrono::seconds limit);
 
  private:
   Watcher(std::unique_ptr<ports::Reader> reader, std::string event_prefix);

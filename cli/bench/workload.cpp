@@ -9,15 +9,10 @@
 namespace write_aside::cli::bench {
 namespace {
 
-using namespace std::chrono_literals;
-
 constexpr const char* account_table = "write_aside_bench_account";
 constexpr const char* movement_table = "write_aside_bench_movement";
 constexpr std::int32_t partitions = 8;
 constexpr std::size_t value_bytes = 200;
-constexpr auto patience = 30s;
-
-ports::Deadline soon() { return std::chrono::steady_clock::now() + patience; }
 
 // Rows of all windows of a run, so that no key is used twice.
 std::int64_t next_row_id() {

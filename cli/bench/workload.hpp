@@ -4,6 +4,7 @@
 // able to remove one.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -12,6 +13,10 @@
 #include "write_aside/unit_of_work.hpp"
 
 namespace write_aside::cli::bench {
+
+// For one step of the bench's own; a store that takes longer ends it.
+inline constexpr std::chrono::seconds patience{30};
+[[nodiscard]] inline ports::Deadline soon() { return std::chrono::steady_clock::now() + patience; }
 
 inline constexpr const char* topic = "write-aside-bench";
 inline constexpr const char* outbox_table = "write_aside_bench_outbox";

@@ -10,6 +10,8 @@
 
 namespace write_aside::coordination {
 
+using CommitState = ports::CommitReply::State;
+
 struct Context {
   std::shared_ptr<ports::Database> database;
   std::shared_ptr<ports::EventStream> stream;

@@ -6,8 +6,6 @@ namespace write_aside::coordination {
 
 namespace {
 
-using State = ports::CommitReply::State;
-
 std::string event_ids(const core::Publication& publication) {
   constexpr std::size_t named_max = 5;
   std::string text;
@@ -61,11 +59,11 @@ Outcome DirectPublisher::commit_after_acknowledgement(ports::Session& session, c
     return roll_back(session, std::move(error));
   }
   ports::CommitReply reply = session.commit(context_.after(context_.options.commit_timeout));
-  if (reply.state == State::committed) return Outcome::committed({}, std::move(reply.error));
+  if (reply.state == CommitState::committed) return Outcome::committed({}, std::move(reply.error));
   Error error = std::move(*reply.error);
   error.message += "; the events " + event_ids(publication) + " are in the stream already: orphans" +
-                   (reply.state == State::in_doubt ? " if the COMMIT did not land" : "");
-  if (reply.state == State::in_doubt) return Outcome::in_doubt({}, std::move(error));
+                   (reply.state == CommitState::in_doubt ? " if the COMMIT did not land" : "");
+  if (reply.state == CommitState::in_doubt) return Outcome::in_doubt({}, std::move(error));
   error.effect = Effect::yes;
   return Outcome::aborted(std::move(error));
 }
@@ -97,17 +95,17 @@ Outcome DirectPublisher::commit_both(ports::TransactionalProducer& producer, por
   const TimePoint deadline = context_.after(context_.options.commit_timeout);
   ports::CommitReply reply = session.commit(deadline);
   const ports::EndReport report =
-      producer.end(reply.state == State::committed ? ports::Ending::commit : ports::Ending::abort, deadline);
+      producer.end(reply.state == CommitState::committed ? ports::Ending::commit : ports::Ending::abort, deadline);
   clean = report.clean;
   switch (reply.state) {
-    case State::aborted:
+    case CommitState::aborted:
       return Outcome::aborted(std::move(*reply.error));
-    case State::in_doubt: {
+    case CommitState::in_doubt: {
       Error error = std::move(*reply.error);
       error.message += "; the events were withdrawn: they are lost if the COMMIT landed";
       return Outcome::in_doubt({}, std::move(error));
     }
-    case State::committed:
+    case CommitState::committed:
       break;
   }
   if (report.clean) return Outcome::committed({}, std::move(reply.error));

@@ -6,9 +6,6 @@ namespace write_aside::coordination {
 
 namespace {
 
-using State = Clearance::State;
-using CommitState = ports::CommitReply::State;
-
 // Deletes and marks; a reason if the number of rows is not the number settled.
 Result<std::optional<std::string>> clear_rows(ports::OwnTransaction& transaction, LaneNumber lane,
                                               const JanitorWork& work) {
@@ -59,7 +56,7 @@ Result<Clearance> clear_settled(ports::Database& database, const Ownership& mine
   if (!transaction) return failure(transaction);
   auto row = (*transaction)->lock_lane(mine.lane);
   if (!row) return failure(row);
-  if (!*row || !mine.holds(**row)) return Clearance{State::lost};
+  if (!*row || !mine.holds(**row)) return Clearance{Clearance::State::lost};
 
   ports::LaneRow lane = **row;
   // The lane row says whether the transaction that was not answered has landed: it carries `settled`.
@@ -67,7 +64,7 @@ Result<Clearance> clear_settled(ports::Database& database, const Ownership& mine
   if (work && !landed) {
     auto reason = clear_rows(**transaction, mine.lane, *work);
     if (!reason) return failure(reason);
-    if (*reason) return Clearance{State::damaged, false, **reason};
+    if (*reason) return Clearance{Clearance::State::damaged, false, **reason};
     lane.settled = work->settled;
     lane.ledger_offset = work->ledger_offset;
   }
@@ -75,13 +72,13 @@ Result<Clearance> clear_settled(ports::Database& database, const Ownership& mine
   const ports::CommitReply reply = (*transaction)->commit();
   switch (reply.state) {
     case CommitState::committed:
-      return Clearance{State::done, landed};
+      return Clearance{Clearance::State::done, landed};
     case CommitState::in_doubt:
-      return Clearance{State::in_doubt, landed};
+      return Clearance{Clearance::State::in_doubt, landed};
     case CommitState::aborted:
       return failure(*reply.error);
   }
-  return Clearance{State::in_doubt, landed};
+  return Clearance{Clearance::State::in_doubt, landed};
 }
 
 Result<void> purge_lane(ports::Database& database, const Ownership& mine, std::chrono::seconds retention,

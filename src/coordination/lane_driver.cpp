@@ -246,13 +246,13 @@ void LaneDriver::withdraw(const MemberPointer& member) {
 void LaneDriver::decided(const MemberPointer& member, const ports::CommitReply& reply, std::string session) {
   Lock lock(*lock_);
   switch (reply.state) {
-    case ports::CommitReply::State::committed:
+    case CommitState::committed:
       lane_->committed(member, context_.now());
       break;
-    case ports::CommitReply::State::aborted:
+    case CommitState::aborted:
       lane_->aborted(member);
       break;
-    case ports::CommitReply::State::in_doubt:
+    case CommitState::in_doubt:
       lane_->doubtful(member, context_.now());
       doubts_.push_back({member, std::move(session), context_.now()});
       wake_->notify_all();

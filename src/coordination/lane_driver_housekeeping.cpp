@@ -166,13 +166,13 @@ bool LaneDriver::adopt_one(const Ownership& mine, bool& not_now) {
   const ports::CommitReply reply = (*transaction)->commit();
   transaction->reset();
   switch (reply.state) {
-    case ports::CommitReply::State::committed:
+    case CommitState::committed:
       finish_adoption(member, true);
       return true;
-    case ports::CommitReply::State::aborted:
+    case CommitState::aborted:
       finish_adoption(member, false);
       return false;
-    case ports::CommitReply::State::in_doubt:
+    case CommitState::in_doubt:
       break;
   }
   const Lock lock(*lock_);

@@ -20,7 +20,7 @@ Resolution confirm_commit(ports::Database& database, LaneNumber lane, ports::Dea
   }
   const ports::CommitReply reply = (*transaction)->commit();
   // Committed with a warning: this write was not waited for either.
-  if (reply.state != ports::CommitReply::State::committed || reply.error) return unknown(*reply.error);
+  if (reply.state != CommitState::committed || reply.error) return unknown(*reply.error);
   return {Verdict::committed};
 }
 
@@ -72,7 +72,7 @@ Resolution resolve_unit(ports::Database& database, const UnitId& unit, const std
     if (!inserted) return unknown(inserted.error());
     if (*inserted) {
       const ports::CommitReply reply = (*transaction)->commit();
-      if (reply.state == ports::CommitReply::State::committed) return {Verdict::aborted};
+      if (reply.state == CommitState::committed) return {Verdict::aborted};
       return unknown(*reply.error);
     }
   }

@@ -6,8 +6,6 @@ namespace write_aside::coordination {
 
 namespace {
 
-using CommitState = ports::CommitReply::State;
-
 // What one owner can leave undelivered is a few batches; this only bounds a damaged journal.
 constexpr std::size_t adopted_rows_max = 10'000'000;
 

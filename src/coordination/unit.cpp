@@ -122,11 +122,11 @@ Outcome Unit::commit(Wait wait) {
 Outcome Unit::commit_rows_only() {
   ports::CommitReply reply = session_->commit(core_.context().after(core_.context().options.commit_timeout));
   switch (reply.state) {
-    case ports::CommitReply::State::committed:
+    case CommitState::committed:
       return Outcome::committed({}, std::move(reply.error));
-    case ports::CommitReply::State::aborted:
+    case CommitState::aborted:
       return Outcome::aborted(std::move(*reply.error));
-    case ports::CommitReply::State::in_doubt:
+    case CommitState::in_doubt:
       break;
   }
   return Outcome::in_doubt({}, std::move(*reply.error));
@@ -190,13 +190,12 @@ Error Unit::proven_aborted(Error error) {
 
 // C6.
 Outcome Unit::conclude(const Core::Place& place, ports::CommitReply reply, Wait wait) {
-  using State = ports::CommitReply::State;
   const Context& context = core_.context();
   const UnitId key = place.member->key;
-  const State state = reply.state;
+  const CommitState state = reply.state;
   place.driver->decided(place.member, reply, session_->identity());
-  if (state == State::aborted) return Outcome::aborted(std::move(*reply.error));
-  if (state == State::in_doubt) {
+  if (state == CommitState::aborted) return Outcome::aborted(std::move(*reply.error));
+  if (state == CommitState::in_doubt) {
     // D2 needs the lost session out of the way.
     session_.reset();
     switch (place.driver->await_evidence(place.member, context.after(context.options.doubt_timeout))) {
@@ -210,7 +209,7 @@ Outcome Unit::conclude(const Core::Place& place, ports::CommitReply reply, Wait 
         return Outcome::in_doubt(key, std::move(*reply.error));
     }
   }
-  const auto warning = state == State::committed ? std::move(reply.error) : std::nullopt;
+  const auto warning = state == CommitState::committed ? std::move(reply.error) : std::nullopt;
   if (wait == Wait::visible &&
       !place.driver->await_settled(place.member, context.after(context.options.visible_timeout))) {
     return Outcome::committed(key,

@@ -115,4 +115,10 @@ class DatabaseTest : public ::testing::Test {
   std::shared_ptr<ports::Database> database_;
 };
 
+// What a caller does with a borrowed handle although a unit is open on it.
+struct BehindTheBack {
+  const char* name;
+  std::vector<const char*> statements;
+};
+
 }  // namespace write_aside::contract

@@ -175,24 +175,18 @@ class MixedPairsConsumed : public MixedPairs {
     std::string lines;
     for (int id = first; id <= last; ++id) {
       const std::string text = std::to_string(id);
-      lines += R"({"events":[{"topic":")" + topic_ + R"(","key":"k)" + std::to_string(id % 10) +
-               R"(","type":"made","value":{"id":)" + text + R"(,"ok":true,"price":)" + text +
-               R"(.5,"doc":{"list":[1,"it's"]},"note":null}}]})" + "\n";
+      lines += R"({"events":[{"topic":")" + topic_;
+      lines += R"(","key":"k)" + std::to_string(id % 10) + R"(","type":"made","value":{"id":)" + text;
+      lines += R"(,"ok":true,"price":)" + text + R"(.5,"doc":{"list":[1,"it's"]},"note":null}}]})" + "\n";
     }
     const Finished applied =
         on_stores({"apply", "--source", "s" + std::to_string(first), "--wait", "visible", "--batch", "50"}, lines);
     ASSERT_EQ(applied.status, 0) << applied.err;
   }
   [[nodiscard]] Arguments consume(const Arguments& more) const {
-    Arguments arguments{"consume",
-                        topic_,
-                        "--name",
-                        topic_,
-                        "--session-timeout",
-                        "6",
-                        "--sql",
-                        "insert into seen values (:value.id, :key, :value.ok, :value.price, :value.doc, :value.note, "
-                        ":timestamp_ms)"};
+    const std::string sql =
+        "insert into seen values (:value.id, :key, :value.ok, :value.price, :value.doc, :value.note, :timestamp_ms)";
+    Arguments arguments{"consume", topic_, "--name", topic_, "--session-timeout", "6", "--sql", sql};
     arguments.insert(arguments.end(), more.begin(), more.end());
     arguments.insert(arguments.end(), {"--database", database_, "--stream", stream_});
     return arguments;

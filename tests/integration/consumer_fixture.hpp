@@ -188,4 +188,13 @@ class Consuming : public testing::Test {
   std::unique_ptr<Coordinator> coordinator_;
 };
 
+using Pairs = testing::Types<EmbeddedPair, ServerPair>;
+
+struct PairNames {
+  template <class Pair>
+  static std::string GetName(int) {
+    return std::is_same_v<Pair, EmbeddedPair> ? "Embedded" : "Servers";
+  }
+};
+
 }  // namespace write_aside::integration

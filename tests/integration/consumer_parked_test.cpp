@@ -30,13 +30,6 @@ class Parking : public Consuming<Pair> {
   }
 };
 
-using Pairs = testing::Types<EmbeddedPair, ServerPair>;
-struct PairNames {
-  template <class Pair>
-  static std::string GetName(int) {
-    return std::is_same_v<Pair, EmbeddedPair> ? "Embedded" : "Servers";
-  }
-};
 TYPED_TEST_SUITE(Parking, Pairs, PairNames);
 using Strings = std::vector<std::string>;
 

@@ -18,9 +18,10 @@ void remove_records_below(const EmbeddedPair& pair, const std::string& topic, st
   const std::string of = " FROM partition WHERE number = " + std::to_string(partition) +
                          " AND topic = (SELECT id FROM topic WHERE name = '" + topic + "')";
   const std::string first = run("SELECT ref << 40" + of).at(0);
+  const std::string gone =
+      " WHERE position >= " + first + " AND position < " + std::to_string(std::stoll(first) + offset);
   for (const std::string& table : run("SELECT name FROM sqlite_master WHERE name GLOB 'record_[0-9]*'")) {
-    run("DELETE FROM " + table + " WHERE position >= " + first + " AND position < " + first + " + " +
-        std::to_string(offset));
+    run(std::string("DELETE FROM ").append(table).append(gone));
   }
   run("UPDATE partition SET begin_offset = " + std::to_string(offset) + " WHERE ref = (SELECT ref" + of + ")");
 }
@@ -74,13 +75,6 @@ class Removing : public Consuming<Pair> {
   static Result<void> nothing(UnitOfWork&, std::span<const ReceivedEvent>) { return {}; }
 };
 
-using Pairs = testing::Types<EmbeddedPair, ServerPair>;
-struct PairNames {
-  template <class Pair>
-  static std::string GetName(int) {
-    return std::is_same_v<Pair, EmbeddedPair> ? "Embedded" : "Servers";
-  }
-};
 TYPED_TEST_SUITE(Removing, Pairs, PairNames);
 
 TYPED_TEST(Removing, ForgetsTheEntriesOfRecordsThatAreGoneAndNoOthers) {

@@ -5,13 +5,6 @@
 namespace write_aside::integration {
 namespace {
 
-using Pairs = testing::Types<EmbeddedPair, ServerPair>;
-struct PairNames {
-  template <class Pair>
-  static std::string GetName(int) {
-    return std::is_same_v<Pair, EmbeddedPair> ? "Embedded" : "Servers";
-  }
-};
 TYPED_TEST_SUITE(Consuming, Pairs, PairNames);
 
 TYPED_TEST(Consuming, AppliesEachEventOnce) {

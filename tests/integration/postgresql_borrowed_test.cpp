@@ -146,13 +146,8 @@ TEST_F(PostgresqlBorrowed, CommitsDurablyWhateverTheTransactionHasSet) {
   EXPECT_EQ(foreign().run("SELECT setting FROM seen"), "on");
 }
 
-struct BehindTheBack {
-  const char* name;
-  std::vector<const char*> statements;
-};
-
 class PostgresqlBorrowedBehindTheBack : public PostgresqlBorrowed,
-                                        public ::testing::WithParamInterface<BehindTheBack> {};
+                                        public ::testing::WithParamInterface<contract::BehindTheBack> {};
 
 TEST_P(PostgresqlBorrowedBehindTheBack, InsertsNoJournalRowAfterTheTransactionEnded) {
   auto session = begin_borrowed();
@@ -182,13 +177,14 @@ TEST_P(PostgresqlBorrowedBehindTheBack, IsInDoubtWhenItEndedAfterTheJournalRow) 
   EXPECT_EQ(foreign().run("SELECT count(*) FROM user_rows WHERE id = 2"), "0") << "the caller's next transaction";
 }
 
-INSTANTIATE_TEST_SUITE_P(Callers, PostgresqlBorrowedBehindTheBack,
-                         ::testing::Values(BehindTheBack{"Commit", {"COMMIT"}}, BehindTheBack{"Rollback", {"ROLLBACK"}},
-                                           BehindTheBack{"CommitAndBegin",
-                                                         {"COMMIT", "BEGIN", "INSERT INTO user_rows VALUES (2, 'b')"}},
-                                           BehindTheBack{"CommitAndChain", {"COMMIT AND CHAIN"}},
-                                           BehindTheBack{"RollbackAndBegin", {"ROLLBACK", "BEGIN"}}),
-                         [](const auto& caller) { return std::string(caller.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Callers, PostgresqlBorrowedBehindTheBack,
+    ::testing::Values(contract::BehindTheBack{"Commit", {"COMMIT"}}, contract::BehindTheBack{"Rollback", {"ROLLBACK"}},
+                      contract::BehindTheBack{"CommitAndBegin",
+                                              {"COMMIT", "BEGIN", "INSERT INTO user_rows VALUES (2, 'b')"}},
+                      contract::BehindTheBack{"CommitAndChain", {"COMMIT AND CHAIN"}},
+                      contract::BehindTheBack{"RollbackAndBegin", {"ROLLBACK", "BEGIN"}}),
+    [](const auto& caller) { return std::string(caller.param.name); });
 
 TEST_F(PostgresqlBorrowed, IsAbortedAfterAFailedStatementOfTheCallers) {
   auto session = begin_borrowed();

@@ -86,12 +86,8 @@ TEST_F(SqliteBorrowed, TakesTheWriteLockOfAFreshTransactionAtOnce) {
   EXPECT_EQ(sqlite3_txn_state(caller_.get(), "main"), SQLITE_TXN_WRITE);
 }
 
-struct BehindTheBack {
-  const char* name;
-  std::vector<const char*> statements;
-};
-
-class SqliteBorrowedBehindTheBack : public SqliteBorrowed, public ::testing::WithParamInterface<BehindTheBack> {};
+class SqliteBorrowedBehindTheBack : public SqliteBorrowed,
+                                    public ::testing::WithParamInterface<contract::BehindTheBack> {};
 
 TEST_P(SqliteBorrowedBehindTheBack, InsertsNoJournalRowAfterTheTransactionEnded) {
   auto session = begin();
@@ -118,14 +114,15 @@ TEST_P(SqliteBorrowedBehindTheBack, IsInDoubtWhenItEndedAfterTheJournalRow) {
   EXPECT_EQ(rows(), journal_rows()) << "together or not at all";
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Caller, SqliteBorrowedBehindTheBack,
-    ::testing::Values(BehindTheBack{"Commits", {"COMMIT"}}, BehindTheBack{"RollsBack", {"ROLLBACK"}},
-                      BehindTheBack{"CommitsAndBegins", {"COMMIT", "BEGIN"}},
-                      BehindTheBack{"CommitsAndWritesOn",
-                                    {"COMMIT", "BEGIN IMMEDIATE", "UPDATE user_rows SET text = 'b'"}},
-                      BehindTheBack{"RollsBackAndBegins", {"ROLLBACK", "BEGIN"}}),
-    [](const auto& test_case) { return std::string(test_case.param.name); });
+INSTANTIATE_TEST_SUITE_P(Caller, SqliteBorrowedBehindTheBack,
+                         ::testing::Values(contract::BehindTheBack{"Commits", {"COMMIT"}},
+                                           contract::BehindTheBack{"RollsBack", {"ROLLBACK"}},
+                                           contract::BehindTheBack{"CommitsAndBegins", {"COMMIT", "BEGIN"}},
+                                           contract::BehindTheBack{
+                                               "CommitsAndWritesOn",
+                                               {"COMMIT", "BEGIN IMMEDIATE", "UPDATE user_rows SET text = 'b'"}},
+                                           contract::BehindTheBack{"RollsBackAndBegins", {"ROLLBACK", "BEGIN"}}),
+                         [](const auto& test_case) { return std::string(test_case.param.name); });
 
 TEST_F(SqliteBorrowed, NoticesARollbackToAnOuterSavepoint) {
   caller_.run("SAVEPOINT outer_one");

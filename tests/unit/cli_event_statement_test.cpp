@@ -27,7 +27,7 @@ EventPart only_part(std::string_view text) {
   return statement.parts.empty() ? EventPart{} : statement.parts.front();
 }
 
-std::string refusal_of(std::string_view text) {
+std::string statement_refusal_of(std::string_view text) {
   const auto statement = EventStatement::parse(text, unnumbered);
   if (statement) return "taken: " + statement->sql;
   EXPECT_EQ(exit_status_of(statement.error()), ExitStatus::usage) << text;
@@ -136,20 +136,21 @@ TEST(EventStatement, LeavesCastsSlicesAndOtherColonsAlone) {
 
 TEST(EventStatement, RefusesNamesThatMeanNothing) {
   for (const std::string name : {"amount", "keys", "Key", "value_", "headers.x", "valuex.a", "header", "k"}) {
-    EXPECT_TRUE(refusal_of("select :" + name).starts_with("--sql: ':" + name + "' is no part of an event; known are "))
-        << refusal_of("select :" + name);
+    EXPECT_TRUE(statement_refusal_of("select :" + name)
+                    .starts_with("--sql: ':" + name + "' is no part of an event; known are "))
+        << statement_refusal_of("select :" + name);
   }
-  EXPECT_TRUE(refusal_of("select :{}").starts_with("--sql: ':' is no part of an event"));
-  EXPECT_TRUE(refusal_of("select :{value.}").starts_with("--sql: ':value.' is no part of an event"));
-  EXPECT_TRUE(refusal_of("select :{header.}").starts_with("--sql: ':header.' is no part of an event"));
-  EXPECT_TRUE(refusal_of("select :{ key}").starts_with("--sql: ': key' is no part of an event"));
+  EXPECT_TRUE(statement_refusal_of("select :{}").starts_with("--sql: ':' is no part of an event"));
+  EXPECT_TRUE(statement_refusal_of("select :{value.}").starts_with("--sql: ':value.' is no part of an event"));
+  EXPECT_TRUE(statement_refusal_of("select :{header.}").starts_with("--sql: ':header.' is no part of an event"));
+  EXPECT_TRUE(statement_refusal_of("select :{ key}").starts_with("--sql: ': key' is no part of an event"));
 }
 
 TEST(EventStatement, RefusesPlaceholdersOfTheDatabase) {
-  EXPECT_EQ(refusal_of("insert into t values (:key, ?)"),
+  EXPECT_EQ(statement_refusal_of("insert into t values (:key, ?)"),
             "--sql: a placeholder '?' gets no value; write a name such as :key, which stands for a part of the event");
-  EXPECT_TRUE(refusal_of("select ?1").starts_with("--sql: a placeholder '?'"));
-  EXPECT_TRUE(refusal_of("select :value.note??").starts_with("--sql: a placeholder '?'"));
+  EXPECT_TRUE(statement_refusal_of("select ?1").starts_with("--sql: a placeholder '?'"));
+  EXPECT_TRUE(statement_refusal_of("select :value.note??").starts_with("--sql: a placeholder '?'"));
   for (const char* text : {"select $1", "select :key, $2", "$1$ :key"}) {
     EXPECT_FALSE(EventStatement::parse(text, numbered).has_value()) << text;
   }
@@ -158,13 +159,13 @@ TEST(EventStatement, RefusesPlaceholdersOfTheDatabase) {
 }
 
 TEST(EventStatement, RefusesABraceWithoutItsEnd) {
-  EXPECT_EQ(refusal_of("select :{key, 1"), "--sql: a ':{' has no '}'");
-  EXPECT_EQ(refusal_of("select :{"), "--sql: a ':{' has no '}'");
+  EXPECT_EQ(statement_refusal_of("select :{key, 1"), "--sql: a ':{' has no '}'");
+  EXPECT_EQ(statement_refusal_of("select :{"), "--sql: a ':{' has no '}'");
 }
 
 TEST(EventStatement, RefusesNothing) {
   for (const char* text : {"", " ", "\n\t;; "}) {
-    EXPECT_EQ(refusal_of(text), "--sql is empty; write the statement to run for each event");
+    EXPECT_EQ(statement_refusal_of(text), "--sql is empty; write the statement to run for each event");
   }
 }
 

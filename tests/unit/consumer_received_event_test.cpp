@@ -51,7 +51,7 @@ TEST(ReceivedEvent, KeepsIdentitiesApart) {
                                      "\\xff",
                                      "\\\\xff",
                                      "\\x5c786666",
-                                     "a\0b",
+                                     std::string("a\0b", 3),
                                      "\\",
                                      huge,
                                      huge + "y",

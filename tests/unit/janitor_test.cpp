@@ -8,7 +8,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using Kind = support::Fault::Kind;
-using State = Clearance::State;
+using Cleared = Clearance::State;
 
 class Janitor : public DatabaseFixture {
  protected:
@@ -36,7 +36,7 @@ class Janitor : public DatabaseFixture {
 
 TEST_F(Janitor, J_DeletesTheRowsOfSettledBatchesAndWritesWhatIsSettled) {
   for (const std::uint64_t n : {1u, 2u, 3u}) journal({0, 3, n, 1});
-  EXPECT_EQ(clear(work({3, 2}, 2)).state, State::done);
+  EXPECT_EQ(clear(work({3, 2}, 2)).state, Cleared::done);
   ASSERT_EQ(rows().size(), 1u);
   EXPECT_EQ(rows().front().key, (UnitId{0, 3, 3, 1}));
   EXPECT_EQ(lane_row().settled, (BatchId{3, 2}));
@@ -46,7 +46,7 @@ TEST_F(Janitor, J_DeletesTheRowsOfSettledBatchesAndWritesWhatIsSettled) {
 TEST_F(Janitor, J_LeavesTheRowsOfAnotherEpoch) {
   journal({0, 2, 1, 1});
   journal({0, 3, 1, 1});
-  EXPECT_EQ(clear(work({3, 1}, 1)).state, State::done);
+  EXPECT_EQ(clear(work({3, 1}, 1)).state, Cleared::done);
   ASSERT_TRUE(row({0, 2, 1, 1}));
   EXPECT_FALSE(row({0, 2, 1, 1})->delivered);
 }
@@ -54,7 +54,7 @@ TEST_F(Janitor, J_LeavesTheRowsOfAnotherEpoch) {
 TEST_F(Janitor, J_KeepsAdoptedRowsAsDelivered) {
   adopted({0, 2, 9, 1}, {3, 1});
   journal({0, 3, 1, 1});
-  EXPECT_EQ(clear(work({3, 1}, 1, 1)).state, State::done);
+  EXPECT_EQ(clear(work({3, 1}, 1, 1)).state, Cleared::done);
   ASSERT_TRUE(row({0, 2, 9, 1}));
   EXPECT_TRUE(row({0, 2, 9, 1})->delivered);
 }
@@ -62,7 +62,7 @@ TEST_F(Janitor, J_KeepsAdoptedRowsAsDelivered) {
 TEST_F(Janitor, D4_KeepsARowThatWasEverInDoubtAsDelivered) {
   journal({0, 3, 1, 1});
   journal({0, 3, 1, 2});
-  EXPECT_EQ(clear(work({3, 1}, 1, 0, {{0, 3, 1, 2}})).state, State::done);
+  EXPECT_EQ(clear(work({3, 1}, 1, 0, {{0, 3, 1, 2}})).state, Cleared::done);
   EXPECT_FALSE(row({0, 3, 1, 1}));
   ASSERT_TRUE(row({0, 3, 1, 2}));
   EXPECT_TRUE(row({0, 3, 1, 2})->delivered);
@@ -82,7 +82,7 @@ TEST_F(Janitor, J_SaysDamagedWhenTheNumberOfRowsIsNotTheNumberSettled) {
            work({3, 1}, 2, 0),
        }) {
     const Clearance clearance = clear(wrong);
-    EXPECT_EQ(clearance.state, State::damaged);
+    EXPECT_EQ(clearance.state, Cleared::damaged);
     EXPECT_NE(clearance.reason, "");
     EXPECT_EQ(rows().size(), 2u) << "nothing is changed";
     EXPECT_FALSE(lane_row().settled);
@@ -102,7 +102,7 @@ TEST_F(Janitor, J_ReportsACallThatFailedAndChangesNothing) {
     EXPECT_FALSE(row({0, 3, 1, 2})->delivered) << step;
     EXPECT_FALSE(lane_row().settled) << step;
   }
-  EXPECT_EQ(clear(all).state, State::done);
+  EXPECT_EQ(clear(all).state, Cleared::done);
 }
 
 TEST_F(Janitor, J_ReleaseHaltAndPurgeReportACallThatFailed) {
@@ -125,8 +125,8 @@ TEST_F(Janitor, J_TouchesNothingOfALaneThatIsNotMine) {
   for (const auto& [epoch, owner] : {std::pair(4u, "me"), std::pair(3u, "other")}) {
     owned(epoch, owner);
     state->pass_time(1min);
-    EXPECT_EQ(clear(work({3, 1}, 1)).state, State::lost);
-    EXPECT_EQ(clear({}).state, State::lost) << "the heartbeat";
+    EXPECT_EQ(clear(work({3, 1}, 1)).state, Cleared::lost);
+    EXPECT_EQ(clear({}).state, Cleared::lost) << "the heartbeat";
     EXPECT_TRUE(row({0, 3, 1, 1}));
     EXPECT_GE(lane_row().heartbeat_age, 1min) << "a fenced owner does not keep the lane alive";
   }
@@ -134,11 +134,11 @@ TEST_F(Janitor, J_TouchesNothingOfALaneThatIsNotMine) {
 
 TEST_F(Janitor, J_BeatsTheHeartWithAndWithoutWork) {
   state->pass_time(1min);
-  EXPECT_EQ(clear({}).state, State::done);
+  EXPECT_EQ(clear({}).state, Cleared::done);
   EXPECT_LT(lane_row().heartbeat_age, 1s);
   journal({0, 3, 1, 1});
   state->pass_time(1min);
-  EXPECT_EQ(clear(work({3, 1}, 1)).state, State::done);
+  EXPECT_EQ(clear(work({3, 1}, 1)).state, Cleared::done);
   EXPECT_LT(lane_row().heartbeat_age, 1s);
 }
 
@@ -146,10 +146,10 @@ TEST_F(Janitor, J_WithoutAReplyItAsksTheLaneRowWhatLanded) {
   journal({0, 3, 1, 1});
   const JanitorWork unanswered = work({3, 1}, 1);
   fault("own.commit", Kind::lose_reply);
-  EXPECT_EQ(clear(unanswered).state, State::in_doubt);
+  EXPECT_EQ(clear(unanswered).state, Cleared::in_doubt);
   EXPECT_FALSE(row({0, 3, 1, 1})) << "it had landed";
   const Clearance again = clear(unanswered, unanswered);
-  EXPECT_EQ(again.state, State::done);
+  EXPECT_EQ(again.state, Cleared::done);
   EXPECT_TRUE(again.earlier_had_landed);
 }
 
@@ -160,7 +160,7 @@ TEST_F(Janitor, J_WithoutAReplyItIsDoneAgainIfItHasNotLanded) {
   write(lane);
   const JanitorWork unanswered = work({3, 1}, 1);
   const Clearance again = clear(unanswered, unanswered);
-  EXPECT_EQ(again.state, State::done);
+  EXPECT_EQ(again.state, Cleared::done);
   EXPECT_FALSE(again.earlier_had_landed);
   EXPECT_FALSE(row({0, 3, 1, 1}));
 }

@@ -13,8 +13,6 @@ namespace write_aside::kafka {
 namespace {
 
 constexpr std::chrono::milliseconds connect_step{250};
-constexpr std::chrono::milliseconds shortest_pause{2};
-constexpr std::chrono::milliseconds longest_pause{50};
 constexpr int shortest_request_ms = 100;  // librdkafka's own limits are finite, too
 
 QueueHandle make_queue(const Client& client) { return QueueHandle(rd_kafka_queue_new(client.get())); }

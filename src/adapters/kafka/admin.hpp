@@ -17,6 +17,10 @@
 
 namespace write_aside::kafka {
 
+// Between two questions about what a cluster has not settled yet.
+inline constexpr std::chrono::milliseconds shortest_pause{2};
+inline constexpr std::chrono::milliseconds longest_pause{50};
+
 // Settings by name.
 using Settings = std::map<std::string, std::string, std::less<>>;
 

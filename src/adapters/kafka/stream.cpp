@@ -14,9 +14,6 @@
 namespace write_aside::kafka {
 namespace {
 
-constexpr std::chrono::milliseconds shortest_pause{2};
-constexpr std::chrono::milliseconds longest_pause{50};
-
 // A record is in two places before it is acknowledged, where there are two. The ledger is compacted often, since a new
 // owner reads what is not: every 10 minutes at least, or when a fifth of it is outdated.
 Settings settings_of(const ports::TopicSpec& spec, std::int16_t replicas) {

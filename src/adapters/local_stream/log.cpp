@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "adapters/local_stream/errors.hpp"
 #include "adapters/local_stream/record_tables.hpp"
 #include "adapters/local_stream/schema.hpp"
 #include "adapters/local_stream/text.hpp"
@@ -18,10 +19,6 @@ using sqlite_handles::Statement;
 
 constexpr int expired_max = 64;
 constexpr int compact_records_max = 1'000;
-
-Error refused(ErrorCode code, std::string message) {
-  return {.code = code, .side = Side::caller, .effect = Effect::no, .message = std::move(message), .driver = {}};
-}
 
 // As text where it is text, so that a person with sqlite3 can read it.
 void bind_bytes(Statement& statement, int index, const std::optional<std::string_view>& bytes) {

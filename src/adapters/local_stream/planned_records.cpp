@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "adapters/local_stream/errors.hpp"
 #include "adapters/local_stream/text.hpp"
 #include "core/partition.hpp"
 
@@ -10,10 +11,6 @@ namespace write_aside::local_stream {
 namespace {
 
 constexpr std::size_t kept_bytes_max = 1u << 20;  // a large call is rare; its memory is given back
-
-Error refused(ErrorCode code, std::string message) {
-  return {.code = code, .side = Side::caller, .effect = Effect::no, .message = std::move(message), .driver = {}};
-}
 
 std::size_t size_of(const ports::RecordView& record) {
   std::size_t bytes = (record.key ? record.key->size() : 0) + (record.value ? record.value->size() : 0);

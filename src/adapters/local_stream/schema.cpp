@@ -58,7 +58,7 @@ CREATE TABLE consumer_position (
 INSERT INTO meta VALUES ('stream_id', lower(hex(randomblob(16))));
 )sql";
 
-Error refused(ErrorCode code, const std::string& name, const std::string& why) {
+Error cannot_open(ErrorCode code, const std::string& name, const std::string& why) {
   return {.code = code,
           .side = Side::stream,
           .effect = Effect::no,
@@ -98,19 +98,19 @@ Result<Kind> inspect(Connection& connection) {
     if (!triggers) return failure(std::move(triggers));
     if (*triggers > 0) {
       return failure(
-          refused(ErrorCode::corrupt, name, "the file holds triggers, which no local stream has; drop them"));
+          cannot_open(ErrorCode::corrupt, name, "the file holds triggers, which no local stream has; drop them"));
     }
     if (*version == schema_version && *objects > 0) return Kind::ours;
     if (*version > schema_version) {
-      return failure(refused(ErrorCode::newer_version, name,
-                             "the file has version " + std::to_string(*version) + ", this program reads up to " +
-                                 std::to_string(schema_version) + "; use a newer program"));
+      return failure(cannot_open(ErrorCode::newer_version, name,
+                                 "the file has version " + std::to_string(*version) + ", this program reads up to " +
+                                     std::to_string(schema_version) + "; use a newer program"));
     }
-    return failure(refused(ErrorCode::corrupt, name, "the file's version is not valid; restore it from a backup"));
+    return failure(cannot_open(ErrorCode::corrupt, name, "the file's version is not valid; restore it from a backup"));
   }
   if (*tag == 0 && *version == 0 && *objects == 0) return Kind::empty;
-  return failure(refused(ErrorCode::corrupt, name,
-                         "this is a SQLite file, but not a local stream; give the stream a file of its own"));
+  return failure(cannot_open(ErrorCode::corrupt, name,
+                             "this is a SQLite file, but not a local stream; give the stream a file of its own"));
 }
 
 // In one read transaction: another process may be making the stream between two of the questions.
@@ -171,7 +171,7 @@ Result<void> prepare_file(const std::string& path, const std::string& name, cons
   if (!kind) return failure(std::move(kind));
   if (*kind == Kind::empty) {
     if (!options.create) {
-      return failure(refused(ErrorCode::not_initialised, name, "the file is empty; run 'write-aside init'"));
+      return failure(cannot_open(ErrorCode::not_initialised, name, "the file is empty; run 'write-aside init'"));
     }
     if (auto created = create_tables(connection); !created) return created;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "adapters/local_stream/errors.hpp"
 #include "adapters/local_stream/group_member.hpp"
 #include "adapters/local_stream/producers.hpp"
 #include "adapters/local_stream/reader.hpp"
@@ -16,14 +17,6 @@ using sqlite_handles::Connection;
 
 constexpr std::size_t topic_name_bytes_max = 249;
 
-Error refused(std::string message) {
-  return {.code = ErrorCode::invalid_argument,
-          .side = Side::caller,
-          .effect = Effect::no,
-          .message = std::move(message),
-          .driver = {}};
-}
-
 // Kafka's rule, so that a program can move between the two.
 bool is_topic_name(const std::string& name) {
   const auto allowed = [](char c) {
@@ -36,13 +29,15 @@ bool is_topic_name(const std::string& name) {
 
 Result<void> check_spec(const ports::TopicSpec& spec, const std::string& stream) {
   if (!is_topic_name(spec.name)) {
-    return failure(refused("'" + spec.name + "' cannot be the name of a topic of " + stream +
-                           "; use 1 to 249 letters, digits, '.', '_' or '-'"));
+    return failure(refused(ErrorCode::invalid_argument, "'" + spec.name + "' cannot be the name of a topic of " +
+                                                            stream +
+                                                            "; use 1 to 249 letters, digits, '.', '_' or '-'"));
   }
   if (spec.partitions < 1 || spec.partitions > partitions_max) {
-    return failure(refused("topic '" + spec.name + "' of " + stream + " cannot have " +
-                           std::to_string(spec.partitions) + " partitions; choose 1 to " +
-                           std::to_string(partitions_max)));
+    return failure(refused(ErrorCode::invalid_argument, "topic '" + spec.name + "' of " + stream + " cannot have " +
+                                                            std::to_string(spec.partitions) +
+                                                            " partitions; choose 1 to " +
+                                                            std::to_string(partitions_max)));
   }
   return {};
 }
@@ -68,7 +63,8 @@ Result<void> insert_partitions(Connection& connection, std::int64_t topic, std::
   auto last = connection.prepare("SELECT max(ref) FROM partition", "create a topic");
   if (!last) return failure(std::move(last));
   if (auto row = last->step(); !row) return failure(std::move(row));
-  if (last->integer(0) >= refs_max) return failure(refused(connection.name() + " has too many partitions"));
+  if (last->integer(0) >= refs_max)
+    return failure(refused(ErrorCode::invalid_argument, connection.name() + " has too many partitions"));
   return {};
 }
 
@@ -126,7 +122,8 @@ Result<bool> LocalStream::create_topic(const ports::TopicSpec& spec, ports::Dead
 
 Result<std::unique_ptr<ports::TransactionalProducer>> LocalStream::transactional_producer(
     const std::string& transactional_id, std::chrono::milliseconds transaction_timeout, ports::Deliveries& deliveries) {
-  if (transactional_id.empty()) return failure(refused("a transactional id of " + name() + " cannot be empty"));
+  if (transactional_id.empty())
+    return failure(refused(ErrorCode::invalid_argument, "a transactional id of " + name() + " cannot be empty"));
   return std::make_unique<LocalTransactionalProducer>(store_, transactional_id, transaction_timeout, deliveries);
 }
 

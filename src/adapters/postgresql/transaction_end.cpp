@@ -11,7 +11,7 @@ namespace {
 using ports::CommitReply;
 using State = CommitReply::State;
 
-constexpr const char* what = "commit";
+constexpr const char* step = "commit";
 constexpr std::chrono::seconds rollback_patience{5};
 
 CommitReply in_doubt(Connection& connection, Error error) {
@@ -24,7 +24,7 @@ CommitReply in_doubt(Connection& connection, Error error) {
 
 // Nothing was sent: the server rolls back what a lost connection leaves open.
 CommitReply nothing_sent(Connection& connection) {
-  return {State::aborted, connection_error(connection.name(), what, "the connection was lost before the commit")};
+  return {State::aborted, connection_error(connection.name(), step, "the connection was lost before the commit")};
 }
 
 // The rows are committed, but perhaps on this server alone.
@@ -52,7 +52,7 @@ Error rolled_back_by_server(const Connection& connection) {
 
 Error guard_failed(const Connection& connection, const PGresult* result) {
   const Complaint complaint = complaint_of(result);
-  Error error = statement_error(complaint, connection.name(), what);
+  Error error = statement_error(complaint, connection.name(), step);
   if (complaint.sqlstate == guard_failure) error.code = ErrorCode::transaction_ended;
   return error;
 }
@@ -64,13 +64,13 @@ CommitReply read_reply(Connection& connection, const PGresult* result) {
     if (tag == "ROLLBACK") return {State::aborted, rolled_back_by_server(connection)};
   }
   const Complaint complaint = complaint_of(result);
-  Error error = statement_error(complaint, connection.name(), what);
+  Error error = statement_error(complaint, connection.name(), step);
   if (proves_rollback(complaint.sqlstate)) return {State::aborted, std::move(error)};
   return in_doubt(connection, std::move(error));
 }
 
 CommitReply fly(Connection& connection, const Guard* guard, ports::Deadline deadline) {
-  Flight flight(connection, what);
+  Flight flight(connection, step);
   if (guard != nullptr) flight.queue_once(std::string(guard->sql).c_str(), guard->arguments);
   flight.queue_own("COMMIT");
   if (auto sent = flight.send(); !sent) return in_doubt(connection, std::move(sent).error());
