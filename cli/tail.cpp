@@ -132,9 +132,10 @@ class Tail {
       return failure(usage_error(fmt::format("topic {} has the partitions 0 to {}", options_.topic, partitions - 1)));
     }
     std::vector<ports::ReadFrom> places;
+    const auto deadline = std::chrono::steady_clock::now() + ports::committed_bounds_patience;
     for (std::int32_t partition = 0; partition < partitions; ++partition) {
       if (options_.partition && *options_.partition != partition) continue;
-      const auto bounds = stream_.bounds(options_.topic, partition, options_.isolation);
+      const auto bounds = bounds_of(partition, deadline);
       if (!bounds) return failure(bounds);
       ends_[partition] = bounds->end;
       places.push_back({options_.topic, partition, *from});
@@ -144,6 +145,12 @@ class Tail {
     if (!reader) return failure(reader);
     reader_ = *std::move(reader);
     return {};
+  }
+
+  [[nodiscard]] Result<ports::EventStream::Bounds> bounds_of(std::int32_t partition, ports::Deadline deadline) const {
+    return options_.isolation == ports::Isolation::read_committed && !options_.follow
+               ? ports::committed_bounds(stream_, options_.topic, partition, deadline)
+               : stream_.bounds(options_.topic, partition, options_.isolation);
   }
 
   [[nodiscard]] Error unknown_topic() const {

@@ -123,18 +123,19 @@ class Verify {
   Result<void> read_topics() {
     const auto topics = stores_.stream->topics();
     if (!topics) return failure(topics);
+    const auto deadline = std::chrono::steady_clock::now() + ports::committed_bounds_patience;
     for (const ports::TopicInfo& topic : *topics) {
       if (!wanted(topic)) continue;
       ++topics_;
       for (std::int32_t partition = 0; partition < topic.partitions; ++partition) {
-        if (auto read = read_partition(topic, partition); !read) return read;
+        if (auto read = read_partition(topic, partition, deadline); !read) return read;
       }
     }
     return {};
   }
 
-  Result<void> read_partition(const ports::TopicInfo& topic, std::int32_t partition) {
-    const auto bounds = stores_.stream->bounds(topic.name, partition, ports::Isolation::read_committed);
+  Result<void> read_partition(const ports::TopicInfo& topic, std::int32_t partition, ports::Deadline deadline) {
+    const auto bounds = ports::committed_bounds(*stores_.stream, topic.name, partition, deadline);
     if (!bounds) return failure(bounds);
     if (topic.compacted || bounds->begin > 0) incomplete_ = true;
     const auto reader =

@@ -32,7 +32,8 @@ namespace coordination {
 class Unit;
 }
 
-// When commit() returns: after the decision, or when the events can be read in the stream as well.
+// When commit() returns: after the decision, or when the events can be read in the stream as well. Kafka says so some
+// milliseconds before its readers see them; who then stops at an end asks ports::committed_bounds for it.
 enum class Wait { decided, visible };
 
 class UnitOfWork {

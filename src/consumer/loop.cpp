@@ -195,12 +195,13 @@ Result<void> Loop::pass_over_gaps() {
 }
 
 Result<void> Loop::note_ends() {
+  const auto deadline = std::chrono::steady_clock::now() + ports::committed_bounds_patience;
   for (const std::string& topic : options_.topics) {
     const auto info = coordinator_.stream()->topic(topic);
     if (!info) return failure(info);
     const std::int32_t partitions = *info ? (*info)->partitions : 0;
     for (std::int32_t number = 0; number < partitions; ++number) {
-      const auto bounds = coordinator_.stream()->bounds(topic, number, ports::Isolation::read_committed);
+      const auto bounds = ports::committed_bounds(*coordinator_.stream(), topic, number, deadline);
       if (!bounds) return failure(bounds);
       ends_[{topic, number}] = bounds->end;
     }

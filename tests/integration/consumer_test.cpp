@@ -1,6 +1,9 @@
 // Goal: a consumer applies each event exactly once, in order, whatever is delivered again, replaced, or wrong.
 // Method: the same tests on both pairs of stores; the database says what was applied.
+#include <atomic>
+
 #include "integration/consumer_fixture.hpp"
+#include "support/forwarding_ports.hpp"
 
 namespace write_aside::integration {
 namespace {
@@ -14,6 +17,31 @@ TYPED_TEST(Consuming, AppliesEachEventOnce) {
   this->publish_numbers(101, 150);
   EXPECT_EQ(this->consume_all(this->options()).applied, 50u);
   EXPECT_EQ(this->count_seen(), 150);
+}
+
+// As Kafka does, with more patience: readers of what is committed see nothing until they have asked a few times.
+class LateStream final : public support::ForwardingEventStream {
+ public:
+  using ForwardingEventStream::ForwardingEventStream;
+
+  Result<Bounds> bounds(const std::string& topic, std::int32_t partition, ports::Isolation isolation) override {
+    auto bounds = ForwardingEventStream::bounds(topic, partition, isolation);
+    if (bounds && isolation == ports::Isolation::read_committed && ++asked_ < 20) bounds->end = bounds->begin;
+    return bounds;
+  }
+
+ private:
+  std::atomic<int> asked_{0};
+};
+
+TYPED_TEST(Consuming, TakesInWhatWasBeingCommittedWhenItWasToldToReadToTheEnd) {
+  this->publish_numbers(1, 100);
+  this->coordinator_.reset();  // gives its lanes back
+  auto stream = std::make_shared<LateStream>(this->pair_.stream);
+  this->coordinator_ = Coordinator::open(this->pair_.database, stream, {.source = this->pair_.name("shop")}).value();
+  const auto consumer = Consumer::open(*this->coordinator_, this->options()).value();
+  EXPECT_TRUE(consumer->run_to_end(&TestFixture::store).has_value());
+  EXPECT_EQ(this->count_seen(), 100);
 }
 
 TYPED_TEST(Consuming, KeepsTheOrderOfAPartition) {

@@ -17,7 +17,7 @@ if(NOT result EQUAL 0)
   message(FATAL_ERROR "${words}")
 endif()
 
-execute_process(COMMAND ${CMAKE_COMMAND} --build "${BUILD}" RESULT_VARIABLE result OUTPUT_VARIABLE words
+execute_process(COMMAND ${CMAKE_COMMAND} --build "${BUILD}" --target consumer RESULT_VARIABLE result OUTPUT_VARIABLE words
                 ERROR_VARIABLE words)
 if(NOT result EQUAL 0)
   message(FATAL_ERROR "${words}")

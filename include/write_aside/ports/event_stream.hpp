@@ -224,4 +224,13 @@ class EventStream {
   [[nodiscard]] virtual Result<std::unique_ptr<GroupMember>> join_group(const GroupSpec& spec) = 0;
 };
 
+// The bounds for readers of what is committed, as one who knows that a unit is committed expects them: what was being
+// committed at the call is taken in. Kafka answers the end of a stream transaction before its readers see it, mostly some
+// milliseconds. Waits for that until `deadline` at most; a transaction left open, or a lost marker, takes that long.
+[[nodiscard]] Result<EventStream::Bounds> committed_bounds(EventStream& stream, const std::string& topic,
+                                                           std::int32_t partition, Deadline deadline);
+
+// How long whoever stops at an end waits for it.
+inline constexpr std::chrono::seconds committed_bounds_patience{5};
+
 }  // namespace write_aside::ports
