@@ -17,7 +17,7 @@ if(TARGET write-aside)
   set(program --program $<TARGET_FILE:write-aside>)
   write_aside_add_campaign(FewKills crash kill_loop.py ${program} --units 1000 --kills 20)
   # The lower levels lose and repeat events in a crash. A campaign that does not find it there shows nothing elsewhere.
-  write_aside_add_campaign(FindsLostEvents crash kill_loop.py ${program} --units 500 --kills 10 --batch 1
+  write_aside_add_campaign(FindsLostEvents crash_slow kill_loop.py ${program} --units 500 --kills 10 --batch 1
                            --guarantee transactional --expect lost)
   write_aside_add_campaign(FindsRepeatedEvents crash_slow kill_loop.py ${program} --units 4000 --kills 60 --batch 1
                            --guarantee at_least_once --expect duplicate)

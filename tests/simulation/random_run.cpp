@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <deque>
-#include <map>
 #include <utility>
 #include <vector>
+
+#include "simulation/random_plan.hpp"
+#include "simulation/run_verdict.hpp"
 
 namespace write_aside::simulation {
 namespace {
@@ -16,107 +18,7 @@ using std::chrono::milliseconds;
 using support::Randomness;
 using support::TimePoint;
 
-constexpr std::uint64_t large_run_every = 200;
 constexpr int last_unit_id = 9'999'999;
-
-// How much happens in a run, and with which settings.
-struct Shape {
-  int processes = 3;
-  int incarnations = 2;
-  int threads = 2;
-  int units_of_a_thread = 3;
-  std::uint32_t lanes = 2;
-  std::uint64_t faults_max = 3;  // planned for one incarnation
-  milliseconds marker_delay{0};
-  milliseconds reader_lag{0};
-  bool holds_back = false;    // the stream, until the end of a transaction
-  bool is_slow = false;       // every call, from begin to end
-  bool ends_at_once = false;  // the last process comes when requests are still under way
-  CoordinatorOptions options = {};
-};
-
-template <class Value, std::size_t size>
-Value one_of(Randomness& random, const Value (&values)[size]) {
-  return values[random.below(size)];
-}
-
-Shape shape_of(std::uint64_t seed) {
-  Randomness random(seed * 0x2545f4914f6cdd1du);
-  const auto from = [&random](int least, int most) {
-    return least +
-           static_cast<int>(random.below(static_cast<std::uint64_t>(most) - static_cast<std::uint64_t>(least) + 1));
-  };
-  Shape shape;
-  if (seed % large_run_every == 0) {
-    shape = {
-        .processes = from(3, 5), .incarnations = from(3, 4), .threads = from(2, 4), .units_of_a_thread = from(6, 10)};
-    shape.faults_max = 8;
-  } else {
-    shape = {
-        .processes = from(1, 3), .incarnations = from(1, 2), .threads = from(1, 3), .units_of_a_thread = from(1, 4)};
-  }
-  shape.lanes = static_cast<std::uint32_t>(from(1, 3));
-  const milliseconds marker_delays[] = {0ms, 0ms, 5ms, 1000ms};
-  shape.marker_delay = one_of(random, marker_delays);
-  const milliseconds reader_lags[] = {0ms, 10ms, 500ms};
-  shape.reader_lag = one_of(random, reader_lags);
-  shape.is_slow = random.below(3) == 0;
-  shape.ends_at_once = random.below(2) == 0;
-  CoordinatorOptions& options = shape.options;
-  options.strict_order = random.below(2) == 0;
-  const milliseconds leases[] = {3000ms, 3000ms, 500ms};
-  options.lease = one_of(random, leases);
-  const milliseconds transaction_timeouts[] = {60'000ms, 8000ms, 2000ms};
-  options.transaction_timeout = one_of(random, transaction_timeouts);
-  const milliseconds publish_timeouts[] = {10'000ms, 1000ms};
-  options.publish_timeout = one_of(random, publish_timeouts);
-  const milliseconds doubt_timeouts[] = {10'000ms, 500ms};
-  options.doubt_timeout = one_of(random, doubt_timeouts);
-  const milliseconds janitor_intervals[] = {100ms, 100ms, 1000ms};
-  options.janitor_interval = one_of(random, janitor_intervals);
-  const milliseconds sweep_intervals[] = {1000ms, 200ms};
-  options.sweep_interval = one_of(random, sweep_intervals);
-  const std::uint32_t members[] = {1000, 1000, 2, 1};
-  options.batch_members_max = one_of(random, members);
-  if (random.below(8) == 0) options.journal_retention = 2s;
-  shape.holds_back = random.below(3) == 0;
-  return shape;
-}
-
-// Where most of what can go wrong goes wrong.
-constexpr const char* critical_steps[] = {
-    "session.commit",      "session.commit",       "session.commit", "session.receive_journal",
-    "producer.end",        "producer.end",         "producer.end",   "producer.initialise",
-    "producer.produce",    "producer.delivered",   "own.commit",     "own.commit",
-    "own.adopt_all",       "own.insert_tombstone", "own.adopt",      "own.undelivered_labelled",
-    "own.deliver_covered", "own.lock_lane",        "own.write_lane", "reader.poll",
-    "database.end_session"};
-
-Fault random_fault(Randomness& random) {
-  switch (random.below(12)) {
-    case 0:
-      return {.kind = Kind::crash_before};
-    case 1:
-      return {.kind = Kind::crash_after};
-    case 2:
-      return {.kind = Kind::crash_after, .delay = milliseconds(random.below(6000))};
-    case 3:
-      return {.kind = Kind::fail};
-    case 4:
-      return {.kind = Kind::fail, .error = {.code = ErrorCode::constraint, .effect = Effect::no, .message = "refused"}};
-    case 5:
-      return {.kind = Kind::lose_reply};
-    case 6:
-    case 7:
-      return {.kind = Kind::lose_reply, .delay = milliseconds(random.below(6000))};
-    case 8:
-      return {.kind = Kind::late_reply, .delay = milliseconds(random.below(8000))};
-    case 9:
-      return {.kind = Kind::late_reply, .delay = milliseconds(random.below(200))};
-    default:
-      return {.kind = Kind::delay, .delay = milliseconds(random.below(8000))};
-  }
-}
 
 // Does the call need room on the store's disk?
 bool writes_to_database(std::string_view step) {
@@ -165,9 +67,7 @@ class RandomRun final : public Observer {
       }
       trace("faults have stopped");
       wrong_ += scenario_.verdict();
-      check_delivered();
-      check_extra_events();
-      check_order();
+      wrong_ += run_verdict(pair_.pair, extra_events, shape_.options.strict_order);
     });
     if (!stuck.empty()) wrong_ += " " + stuck;
     processes_.clear();
@@ -220,7 +120,7 @@ class RandomRun final : public Observer {
     FaultyProcess& process = processes_.emplace_back(simulated);
     process.watch([this, worker](std::string_view step, std::optional<Fault>& fault) { strike(worker, step, fault); });
     if (random.below(2) == 0) process.set_linger(milliseconds(random.below(3000)));
-    plan(process);
+    plan_faults(process, shape_, random);
     CoordinatorOptions options = shape_.options;
     options.lanes_max = static_cast<std::uint32_t>(1 + random.below(2));
     options.observer = this;
@@ -238,24 +138,6 @@ class RandomRun final : public Observer {
     while (random.below(3) == 0) pause(simulated);
     thread.reset();
     trace(simulated.name() + (simulated.killed() ? " is dead" : " has ended"));
-  }
-
-  void plan(FaultyProcess& process) {
-    Randomness& random = world_.randomness();
-    const auto units =
-        static_cast<std::uint64_t>(shape_.threads) * static_cast<std::uint64_t>(shape_.units_of_a_thread);
-    for (std::uint64_t fault = random.below(shape_.faults_max + 1); fault > 0; --fault) {
-      process.plan(random.below(30 + 14 * units), random_fault(random));
-    }
-    for (std::uint64_t fault = random.below(shape_.faults_max); fault > 0; --fault) {
-      process.plan_next(one_of(random, critical_steps), random_fault(random), random.below(2 + units / 2));
-    }
-    // A COMMIT that lands when its process is dead and its lane taken.
-    if (random.below(3) == 0) {
-      const Fault late{.kind = random.below(4) == 0 ? Kind::lose_reply : Kind::crash_after,
-                       .delay = milliseconds(50 + random.below(4000))};
-      process.plan_next("session.commit", late, random.below(1 + units));
-    }
   }
 
   void pause(SimulatedProcess& process) {
@@ -415,67 +297,6 @@ class RandomRun final : public Observer {
     }
   }
 
-  // The events to the second topic: all of a unit's or none.
-  void check_extra_events() {
-    std::map<int, int> found;
-    for (const auto& record : pair_.pair.stream_state().committed("u")) ++found[std::stoi(*record.value)];
-    for (const int id : pair_.rows()) {
-      const int count = std::exchange(found[id], 0);
-      if (count != extra_events(id)) {
-        wrong_ += "torn " + std::to_string(id) + ": " + std::to_string(count) + " of " +
-                  std::to_string(extra_events(id)) + " events; ";
-      }
-    }
-    for (const auto& [id, count] : found) {
-      if (count > 0) wrong_ += "orphan in the second topic " + std::to_string(id) + "; ";
-    }
-  }
-
-  // The sweep of the last process has delivered what landed while it was there.
-  void check_delivered() {
-    for (const ports::JournalRow& row : pair_.pair.database_state().journal_rows()) {
-      if (!row.delivered) undelivered_ += " " + to_string(row.key);
-    }
-    if (!undelivered_.empty()) wrong_ += "undelivered:" + undelivered_ + "; ";
-  }
-
-  // Order on a lane: what was committed before another unit's last statement stands before that one's events, within
-  // one epoch, with strict_order in all of them.
-  void check_order() {
-    struct Decided {
-      UnitId unit;
-      std::uint64_t last_statement = 0;
-      std::uint64_t committed = 0;
-    };
-    std::map<UnitId, Decided> decisions;
-    for (const auto& decision : pair_.pair.database_state().decisions()) {
-      decisions.emplace(decision.unit, Decided{decision.unit, decision.last_statement, decision.committed});
-    }
-    std::map<std::pair<LaneNumber, std::uint64_t>, Decided> earliest_behind;
-    const auto records = pair_.pair.stream_state().committed("t");
-    for (auto record = records.rbegin(); record != records.rend(); ++record) {
-      const auto unit = unit_of(*record);
-      const auto decided = unit ? decisions.find(*unit) : decisions.end();
-      if (decided == decisions.end()) {
-        wrong_ += "an event of no decided unit; ";
-        continue;
-      }
-      const std::uint64_t epoch = shape_.options.strict_order ? 0 : unit->epoch;
-      const auto [behind, first] = earliest_behind.try_emplace({unit->lane, epoch}, decided->second);
-      if (first) continue;
-      if (behind->second.committed < decided->second.last_statement) {
-        wrong_ += "out of order: " + to_string(behind->second.unit) + " behind " + to_string(*unit) + "; ";
-      }
-      if (decided->second.committed < behind->second.committed) behind->second = decided->second;
-    }
-  }
-  static std::optional<UnitId> unit_of(const ports::StoredRecord& record) {
-    for (const Header& header : record.headers) {
-      if (header.name == "wa-unit") return parse_unit_id(header.value);
-    }
-    return std::nullopt;
-  }
-
   void trace(const std::string& text) {
     if (!trace_) return;
     std::array<char, 32> time{};
@@ -507,41 +328,9 @@ class RandomRun final : public Observer {
   Weather weather_;
   Counts counts_;
   std::string wrong_;
-  std::string undelivered_;
 };
 
 }  // namespace
-
-std::string_view to_string(Count count) {
-  static constexpr std::string_view words[] = {"port calls",
-                                               "units",
-                                               "committed",
-                                               "aborted",
-                                               "in doubt",
-                                               "lanes taken",
-                                               "lanes lost",
-                                               "batches settled",
-                                               "batches broken",
-                                               "late units adopted",
-                                               "crashes before a call",
-                                               "crashes after a call",
-                                               "errors",
-                                               "replies lost",
-                                               "calls delayed",
-                                               "replies delayed",
-                                               "requests landing late",
-                                               "calls refused by a full disk",
-                                               "calls cut off",
-                                               "pauses",
-                                               "database restarts",
-                                               "clock jumps"};
-  static_assert(std::size(words) == static_cast<std::size_t>(Count::size));
-  return words[static_cast<std::size_t>(count)];
-}
-
-void Counts::add(const Counts& other) {
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] += other.values[i];
-}
 
 RunReport play_random_run(std::uint64_t seed, const RunOptionsOfTest& options) {
   return RandomRun(seed, options).play();
