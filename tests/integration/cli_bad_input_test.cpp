@@ -76,7 +76,7 @@ TEST_F(BadInput, ThatOnlyTheStoresCanRefuseIsNamedToo) {
 TEST_F(BadInput, ThatIsTooLongIsRefusedInBoundedMemory) {
   initialise();
   write_file("in.jsonl", unit(1) + std::string(40 << 20, 'x') + "\n" + unit(2));
-  const Finished refused = run({"apply", "in.jsonl", "--on-error", "skip", "--json"});
+  const Finished refused = run({"apply", "in.jsonl", "--on-error", "skip", "--json", "--quiet"});
   EXPECT_EQ(refused.status, 1);
   EXPECT_EQ(refused.err,
             "write-aside: in.jsonl:2:1: the record is too long; raise --line-bytes-max, or look for a missing line end "
