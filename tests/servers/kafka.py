@@ -105,6 +105,9 @@ class Broker:
             "auto.create.topics.enable": "false",
             "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
             "log.cleaner.dedupe.buffer.size": 4194304,
+            # Half a minute after its start, and every five, a broker removes records that are older than a week. Tests
+            # write some with timestamps of their own.
+            "log.retention.ms": -1,
             # A busy machine must not take its only broker for dead: a partition without a leader loses the markers of
             # stream transactions that end meanwhile (docs/guarantees.md).
             "broker.session.timeout.ms": 30000,
