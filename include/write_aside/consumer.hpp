@@ -156,7 +156,8 @@ class Consumer {
 
   // Applies events until stop(), or until an error; what was committed before stays.
   [[nodiscard]] Result<void> run(const Handler& handler);
-  // The same, but returns once every partition is applied, by whichever member, up to where it ended at the call.
+  // The same, but returns once every partition is applied, by whichever member, up to where it ended at the call. What
+  // was being committed then is waited for, 5 s at most (ports::committed_bounds).
   [[nodiscard]] Result<void> run_to_end(const Handler& handler);
   // Makes run() return after the batch under way, from any thread.
   void stop();

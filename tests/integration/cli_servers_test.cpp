@@ -6,6 +6,7 @@
 #include <memory>
 #include <random>
 
+#include "integration/kafka_fixture.hpp"
 #include "integration/program.hpp"
 
 namespace write_aside::integration {
@@ -122,6 +123,28 @@ TEST_P(MixedPairs, ApplyVerifyAndTailAgree) {
   const Finished tailed = on_stores({"tail", topic_, "--from", "beginning", "--count", "30", "--json"});
   EXPECT_EQ(tailed.status, 0) << tailed.err;
   EXPECT_EQ(std::count(tailed.out.begin(), tailed.out.end(), '\n'), 30) << tailed.out;
+}
+
+// Somebody else's stream transaction is open in front of the events, and the broker ends it before our patience does.
+TEST_F(ServersTest, WhoStopsAtTheEndTakesInWhatIsBeingCommitted) {
+  use_sqlite();
+  use_kafka();
+  init();
+  kafka_test::Answers answers;
+  const auto stream = support::open_kafka();
+  ASSERT_NE(stream, nullptr);
+  const auto stranger =
+      stream->transactional_producer(random_name("stranger-"), std::chrono::seconds(2), answers).value();
+  ASSERT_TRUE(stranger->initialise(kafka_test::soon()).has_value());
+  ASSERT_TRUE(stranger->begin().has_value());
+  const std::vector<ports::RecordView> records{{.topic = topic_, .partition = 0, .value = "x"},
+                                               {.topic = topic_, .partition = 1, .value = "x"}};
+  ASSERT_TRUE(stranger->produce(records, 1).has_value());
+  ASSERT_TRUE(answers.await(1));
+  write_file("in.jsonl", units(5));
+  ASSERT_EQ(on_stores({"apply", "in.jsonl"}).status, 0);
+  const Finished tailed = on_stores({"tail", topic_, "--from", "beginning", "--json"});
+  EXPECT_EQ(std::count(tailed.out.begin(), tailed.out.end(), '\n'), 5) << tailed.out << tailed.err;
 }
 
 TEST_P(MixedPairs, WorkersCommitEachUnitOnce) {
