@@ -18,7 +18,16 @@ constexpr std::array<std::string_view, 8> event_fields{"topic",        "key", "t
 constexpr std::array<std::string_view, 8> quoted_event_fields{
     "\"topic\"", "\"key\"", "\"type\"", "\"value\"", "\"value_base64\"", "\"id\"", "\"content_type\"", "\"headers\""};
 constexpr std::size_t header_count_max = 1'000;
-enum EventField : std::size_t { topic, key, type, value, value_base64, id, content_type, headers_field };
+enum EventField : std::size_t {
+  topic_field,
+  key_field,
+  type_field,
+  value_field,
+  value_base64_field,
+  id_field,
+  content_type_field,
+  headers_field
+};
 
 constexpr std::uint32_t bit(std::size_t index) { return 1u << index; }
 
@@ -165,21 +174,22 @@ bool ApplyTranslator::event(json::value whole, Arena& arena) {
     const auto index = json_.known(*field, event_fields, seen);
     if (!index || !event_field(*index, field->value, arena, planned)) return false;
   }
-  for (const EventField required : {topic, type}) {
+  for (const EventField required : {topic_field, type_field}) {
     if ((seen & bit(required)) != 0) continue;
     json_.refuse(planned.at, fmt::format("the event has no \"{}\"", event_fields.at(required)));
     return false;
   }
-  const std::uint32_t values = seen & (bit(value) | bit(value_base64));
+  const std::uint32_t values = seen & (bit(value_field) | bit(value_base64_field));
   if (values == 0) {
     json_.refuse(planned.at, "the event has no \"value\"; write \"value\": null for a tombstone");
     return false;
   }
-  if (values == (bit(value) | bit(value_base64))) {
+  if (values == (bit(value_field) | bit(value_base64_field))) {
     json_.refuse(planned.at, "the event has both \"value\" and \"value_base64\"; keep one");
     return false;
   }
-  if (values == bit(value_base64) && (seen & bit(content_type)) == 0) planned.content_type = "application/octet-stream";
+  if (values == bit(value_base64_field) && (seen & bit(content_type_field)) == 0)
+    planned.content_type = "application/octet-stream";
   events_.push_back(planned);
   return true;
 }
@@ -191,21 +201,21 @@ bool ApplyTranslator::event_field(std::size_t index, json::value item, Arena& ar
     return text.has_value();
   };
   switch (static_cast<EventField>(index)) {
-    case topic:
+    case topic_field:
       return text_into(planned.topic);
-    case type:
+    case type_field:
       return text_into(planned.type);
-    case id:
+    case id_field:
       return text_into(planned.id.emplace());
-    case content_type:
+    case content_type_field:
       return text_into(planned.content_type);
-    case value:
+    case value_field:
       return event_value(item, planned);
-    case value_base64:
+    case value_base64_field:
       return event_bytes(item, arena, planned);
     case headers_field:
       return headers(item, arena, planned);
-    case key:
+    case key_field:
       break;
   }
   if (item.raw_json_token().starts_with('n')) return true;

@@ -43,10 +43,11 @@ if(TARGET write-aside AND TARGET transform)
   write_aside_add_campaign(PipelineKills crash_slow ${pipeline} embedded --faults 260)
   write_aside_add_campaign(PipelineKillsOnServers crash_slow ${pipeline} servers --faults 150
                            --groups 2)
-  write_aside_add_campaign(PipelineBrokerCrashes crash_slow ${pipeline} servers --fault broker --faults 100
-                           --groups 8 --side-by-side 4)
-  write_aside_add_campaign(PipelineDatabaseCrashes crash_slow ${pipeline} servers --fault database --faults 100
-                           --groups 6)
+  # A server that is killed meets shops as well (server_loop.py): one start-up serves both.
+  write_aside_add_campaign(BrokerCrashes crash_slow ${pipeline} servers --fault broker --faults 100 --groups 3
+                           --shops 1)
+  write_aside_add_campaign(DatabaseCrashes crash_slow ${pipeline} servers --fault database --faults 100 --groups 3
+                           --shops 1)
 endif()
 
 # On PostgreSQL and Kafka; see server_loop.py. The servers come from tools/servers; without them a campaign fails.
@@ -58,8 +59,6 @@ if(TARGET write-aside AND TARGET report_outcomes)
                            --guarantee transactional --expect lost)
   write_aside_add_campaign(KillsOnServers crash_slow ${apply} kill --faults 200 --groups 5)
   write_aside_add_campaign(BackendsTerminated crash_slow ${apply} backend --faults 60 --groups 3)
-  write_aside_add_campaign(DatabaseCrashes crash_slow ${apply} database --faults 50 --groups 2 --shops 2)
-  write_aside_add_campaign(BrokerCrashes crash_slow ${apply} broker --faults 50 --groups 9 --side-by-side 4)
   write_aside_add_campaign(PausedPrograms crash_slow server_pause_loop.py ${program})
   write_aside_add_campaign(CutBeforeCommit crash_slow ${apply} before_commit --faults 50 --groups 2)
   write_aside_add_campaign(CutAfterCommit crash_slow ${apply} after_commit --faults 50 --groups 2)
@@ -94,7 +93,7 @@ endif()
 # Brokers of their own make start-ups slow for each other: side by side, two such campaigns take twice as long. Nothing
 # takes longer than all of them, so they begin first.
 foreach(name IN ITEMS BrokerCrashes BrokersOfThreeCrash CutOffFromBroker EndTxnAnswerLost EndTxnAnswerDelayed
-                      KillsOnOldestBroker PipelineBrokerCrashes ShortSoak)
+                      KillsOnOldestBroker ShortSoak)
   if(TEST crash/${name})
     set_tests_properties(crash/${name} PROPERTIES RESOURCE_LOCK brokers COST 1000)
   endif()

@@ -24,6 +24,7 @@ Prints one JSON object with counts and the first examples of each violation, and
 import argparse
 import collections
 import dataclasses
+import functools
 import json
 import pathlib
 import sys
@@ -33,6 +34,20 @@ from embedded_view import EmbeddedView
 VIOLATIONS = ("missing", "lost", "torn", "orphan", "duplicate", "out_of_order", "changed", "undelivered", "damaged",
               "untrue")
 EXAMPLES_MAX = 5
+INPUTS_KEPT_MAX = 8
+
+
+@functools.lru_cache(INPUTS_KEPT_MAX)  # a campaign judges the same inputs again and again
+def read_input(path):
+    """What each line says: order, line item, counter, events."""
+    units = []
+    with open(path, encoding="utf-8") as file:
+        for unit in map(json.loads, file):
+            order, line_item, counter = (statement["params"] for statement in unit["statements"])
+            events = [(event["topic"], event["key"], event["type"], json.dumps(event["value"], sort_keys=True),
+                       event.get("headers", {})) for event in unit["events"]]
+            units.append((tuple(order), tuple(line_item), counter[0], events))
+    return units
 
 
 class Unit:
@@ -41,15 +56,12 @@ class Unit:
     __slots__ = ("name", "order", "line_item", "counter", "events", "order_rows", "line_item_rows", "event_counts",
                  "may_be_missing")
 
-    def __init__(self, name, text):
-        unit = json.loads(text)
-        order, line_item, counter = (statement["params"] for statement in unit["statements"])
+    def __init__(self, name, order, line_item, counter, events):
         self.name = name
-        self.order = tuple(order)
-        self.line_item = tuple(line_item)
-        self.counter = counter[0]
-        self.events = [(event["topic"], event["key"], event["type"], json.dumps(event["value"], sort_keys=True),
-                        event.get("headers", {})) for event in unit["events"]]
+        self.order = order
+        self.line_item = line_item
+        self.counter = counter
+        self.events = events
         self.order_rows = 0
         self.line_item_rows = 0
         self.event_counts = [0] * len(self.events)
@@ -92,10 +104,9 @@ class Oracle:
         self.units = {}  # by source and line
         self.by_order = {}
         for source, path in inputs:
-            with open(path, encoding="utf-8") as file:
-                for line, text in enumerate(file, start=1):
-                    unit = Unit(f"{source}:{line}", text)
-                    self.units[source, line] = self.by_order[unit.order[0]] = unit
+            for line, said in enumerate(read_input(path), start=1):
+                unit = Unit(f"{source}:{line}", *said)
+                self.units[source, line] = self.by_order[unit.order[0]] = unit
 
     def violate(self, kind, example, count=1):
         self.counts[kind] += count

@@ -2,7 +2,7 @@
 """Lets faults strike a pipeline of services, and compares the table at its end with the function of its input.
 
   pipeline_loop.py --program PATH --transform PATH --pair embedded|servers [--fault FAULT] [--faults N]
-                   [--groups N] [--side-by-side N]
+                   [--groups N] [--side-by-side N] [--shops N]
 
   `apply` -> topic -> transform (two members) -> topic -> `consume` (two members)
 
@@ -11,6 +11,9 @@ again; with --fault broker or database the server is killed and started again. A
 inputs are applied as long as faults are wanted. Then each of the three works to its end, and the last table must hold each
 input's number once, with its amount doubled, and the numbers of each key in their order. The table is read with sqlite3
 and psycopg; the expectation comes from the input files.
+
+With --shops the servers carry some shops as well (server_loop.py), so that a server that is killed meets both: a database
+and topics each, to which `apply` with eight workers brings one input after the other. The oracle judges them.
 
 Prints one JSON object. On failure the folder is kept, and its path and the seed are printed.
 """
@@ -37,7 +40,9 @@ servers.environment.enter()
 import psycopg  # noqa: E402
 
 import campaigns  # noqa: E402
+from oracle import VIOLATIONS  # noqa: E402
 from server_faults import ATTEMPTS_MAX, FAULTS, NotJudged  # noqa: E402
+from server_loop import FROM_START, Shop, await_commits  # noqa: E402
 from server_stores import Addresses, database_url  # noqa: E402
 from servers.process import ServerError  # noqa: E402
 from stores import die_with_parent  # noqa: E402
@@ -50,6 +55,7 @@ WAIT_FOR_WORK_MAX = 2.0
 PAUSE_MAX = 0.25
 END_SECONDS_MAX = 90
 CLEAN_STATUSES = (0, 4, 143)  # done; a store was away for too long; told to end
+SHOP = {"units": 1500, "workers": 8, "lanes": 3, "guarantee": "exactly_once", "reporter": None, "expect": None}
 TABLES = {
     "embedded": {"source": "CREATE TABLE orders (id INTEGER PRIMARY KEY, amount INTEGER)",
                  "middle": "CREATE TABLE handled (id INTEGER, amount INTEGER)",
@@ -183,6 +189,9 @@ class Pipeline:
         # They join and leave, and have no name in the group.
         self.visitors = [Service(folder, "transform-visitor", lambda: self.transform("")),
                          Service(folder, "consume-visitor", lambda: self.consume(""))]
+        shop_options = argparse.Namespace(program=options.program, **SHOP)
+        self.shops = [Shop(shop_options, folder / f"shop-{number}", self.fault.addresses, f"{seed} {number}", None)
+                      for number in range(options.shops)]
 
     def topic(self, name):
         return name + self.pair.suffix
@@ -222,24 +231,38 @@ class Pipeline:
                 visitor.end()
             self.finish()
             report = self.compare()
+            verdicts = [shop.judge() for shop in self.shops]
+            report["problems"] += [f"shop: {json.dumps(verdict)}" for verdict in verdicts if not verdict["ok"]]
             if report["problems"] and self.fault:
                 self.fault.check_server()
-            return report
+            for shop, verdict in zip(self.shops, verdicts):
+                shop.conclude(verdict)
+            return {**report, "shops": self.count_shops(verdicts)}
         except RuntimeError:
-            for service in self.everyone():
-                service.end()
+            self.end_everyone()
             if self.fault:
                 self.fault.check_server()
             raise
         finally:
-            for service in self.everyone():
-                service.end()
+            self.end_everyone()
             self.pair.close()
             if self.fault:
                 self.fault.close()
 
     def everyone(self):
         return [self.apply, *self.members, *self.visitors]
+
+    def end_everyone(self):
+        for service in self.everyone():
+            service.end()
+        for shop in self.shops:
+            shop.job.kill()
+
+    def count_shops(self, verdicts):
+        counts = collections.Counter(reports=sum(len(shop.reports) for shop in self.shops))
+        for verdict in verdicts:
+            counts.update({name: verdict[name] for name in ("units", "committed", "events", *VIOLATIONS)})
+        return dict(counts)
 
     def strike(self):
         dice = self.random.random()
@@ -261,8 +284,12 @@ class Pipeline:
         self.run_for(self.random.uniform(0, PAUSE_MAX))
 
     def wait_for_work(self):
-        """Until something more has come to the end of the pipeline, or some time is over."""
-        end = time.monotonic() + self.random.choice((0.0, WAIT_FOR_WORK_MAX, WAIT_FOR_WORK_MAX))
+        """Until every shop has committed and something more has come to the end of the pipeline, or some time is over;
+        now and then nobody waits."""
+        if self.random.random() < FROM_START:
+            return
+        await_commits(self.shops, self.run_for)
+        end = time.monotonic() + WAIT_FOR_WORK_MAX
         while time.monotonic() < end:
             self.run_for(TICK * 3)
             if self.count() > self.seen:
@@ -284,15 +311,21 @@ class Pipeline:
             time.sleep(TICK)
 
     def keep_running(self):
-        if time.monotonic() > self.deadline:
-            raise RuntimeError(f"not at the end after {self.options.seconds_max:.0f} s and {dict(self.faults)}; "
-                               f"{[service.last_words() for service in self.everyone()]}")
+        self.check_time()
+        for shop in self.shops:
+            shop.keep_running()
         for service in (self.apply, *self.members):
             if not service.ended():
                 continue
             if self.note_end(service) == 0 and service is self.apply:
                 self.next_input()
             service.start()
+
+    def check_time(self):
+        if time.monotonic() > self.deadline:
+            raise RuntimeError(f"not at the end after {self.options.seconds_max:.0f} s and {dict(self.faults)}; "
+                               f"{[service.last_words() for service in self.everyone()]}, "
+                               f"{[shop.job.last_words() for shop in self.shops]}")
 
     def note_end(self, service):
         if service.process is None:
@@ -315,6 +348,8 @@ class Pipeline:
             service.end()
             while self.finish_one(service, more) != 0:
                 pass
+        for shop in self.shops:
+            shop.finish(self.check_time)
 
     def finish_one(self, service, *more):
         if service.ended():
@@ -371,21 +406,21 @@ def run_groups(options, folder):
     def run_one(number):
         share = options.faults // options.groups + (number < options.faults % options.groups)
         words = [sys.executable, __file__, "--program", options.program, "--transform", options.transform, "--pair",
-                 options.pair, "--fault", options.fault, "--faults", str(share), "--seed", f"{options.seed}{number}",
-                 "--seconds-max", str(options.seconds_max), "--unscaled"]
+                 options.pair, "--fault", options.fault, "--faults", str(share), "--shops", str(options.shops),
+                 "--seed", f"{options.seed}{number}", "--seconds-max", str(options.seconds_max), "--unscaled"]
         return subprocess.run(words, capture_output=True, text=True, preexec_fn=die_with_parent)
 
     with concurrent.futures.ThreadPoolExecutor(options.side_by_side) as executor:
         done = list(executor.map(run_one, range(options.groups)))
     report = {"problems": [], "faults": collections.Counter(), "inputs": 0, "events": 0,
-              "endings": collections.Counter(), "not_judged": []}
+              "endings": collections.Counter(), "shops": collections.Counter(), "not_judged": []}
     for number, one in enumerate(done):
         lines = one.stdout.splitlines()
         if one.returncode != 0 or not lines:
             report["problems"].append(f"group {number}: {' '.join(lines[1:]) or one.stderr[-500:]}")
             continue
         found = json.loads(lines[0])
-        for name in ("faults", "endings"):
+        for name in ("faults", "endings", "shops"):
             report[name].update(found[name])
         for name in ("inputs", "events", "not_judged"):
             report[name] += found[name]
@@ -402,6 +437,7 @@ def main():
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--groups", type=int, default=1, help="pipelines, which share the faults")
     parser.add_argument("--side-by-side", type=int, default=3, help="pipelines that run at the same time")
+    parser.add_argument("--shops", type=int, default=0, help="beside each pipeline, on the same servers")
     parser.add_argument("--unscaled", action="store_true", help=argparse.SUPPRESS)
     campaigns.add_options(parser, seconds_max=900)
     options = parser.parse_args()

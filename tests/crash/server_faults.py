@@ -16,16 +16,17 @@ from servers.postgresql import PostgreSQL
 from servers.process import wait_until
 
 DOWN_SECONDS_MAX = 0.2
-# A broker that was killed may come back, or be replaced, only when its session is over; a lone one that waits for that
-# asks itself without a pause for the leaders it has not (TxnMarkerSender), and that loses markers.
-SOON_REPLACED = {"broker.session.timeout.ms": 2000, "broker.heartbeat.interval.ms": 200}
+# A broker that was killed may come back, or be replaced, only when its session is over.
+SESSION_SECONDS = 2.0
+SOON_REPLACED = {"broker.session.timeout.ms": int(SESSION_SECONDS * 1000), "broker.heartbeat.interval.ms": 200}
+KNOWN_DEAD_AFTER_SECONDS = 0.3  # after the end of the session
 LATE_SECONDS_MAX = 1.5
 DELAY_SECONDS = (0.05, 3.0)
 CUT_OFF_SECONDS = (0.05, 5.0)
 INTERVAL_SECONDS_MAX = 0.6  # between two strikes of a proxy
 IN_SYNC_SECONDS_MAX = 60
 ENDS_SECONDS_MAX = 30
-ATTEMPTS_MAX = 6  # for what a server's own fault has ended: a lone broker loses a marker in two of a hundred restarts
+ATTEMPTS_MAX = 6  # for what a server's own fault has ended
 LOST_MARKERS_SHOWN_MAX = 3
 
 
@@ -94,27 +95,33 @@ class DatabaseCrash(Fault):
         return 1
 
 
+def crash_lone_broker(cluster, down_seconds):
+    """Kills it, and starts it again when its controller, which lives, has declared it dead. One that comes back sooner,
+    or whose controller is killed with it, loses the end of a stream transaction now and then
+    (docs/guarantees.md)."""
+    (broker,) = cluster.brokers
+    broker.kill()
+    time.sleep(SESSION_SECONDS + KNOWN_DEAD_AFTER_SECONDS + down_seconds)
+    broker.start().await_answer()
+
+
 class BrokerCrash(Fault):
     """The broker is killed, and starts again."""
 
     shared_server = True
-    nodes = 1
 
     def open(self):
-        self.cluster = Kafka(nodes=self.nodes, starts_quickly=True, settings=SOON_REPLACED).start()
+        self.cluster = self.start_cluster()
         self.addresses.kafka = self.cluster.bootstrap
+
+    def start_cluster(self):
+        return Kafka(starts_quickly=True, settings=SOON_REPLACED, controller_apart=True).start()
 
     def close(self):
         self.cluster.stop()
 
-    def end(self, broker):
-        broker.kill()
-
     def strike(self, shops):
-        broker = self.random.choice(self.cluster.brokers)
-        self.end(broker)
-        time.sleep(self.random.uniform(0, DOWN_SECONDS_MAX))
-        broker.start().await_answer()
+        crash_lone_broker(self.cluster, self.random.uniform(0, DOWN_SECONDS_MAX))
         return 1
 
     def check_server(self):
@@ -126,18 +133,19 @@ class BrokerOfThreeCrash(BrokerCrash):
     neither. The next one follows when all replicas are in sync again: more than one failure at a time is not what three
     replicas are for."""
 
-    nodes = 3
+    def start_cluster(self):
+        return Kafka(nodes=3, starts_quickly=True, settings=SOON_REPLACED).start()
 
-    def end(self, broker):
+    def strike(self, shops):
+        broker = self.random.choice(self.cluster.brokers)
         if self.random.random() < 0.5:
             broker.kill()
         else:
             broker.process.stop(seconds=ENDS_SECONDS_MAX)
-
-    def strike(self, shops):
-        struck = super().strike(shops)
+        time.sleep(self.random.uniform(0, DOWN_SECONDS_MAX))
+        broker.start().await_answer()
         wait_until(self.is_in_sync, IN_SYNC_SECONDS_MAX, "the replicas were not in sync again")
-        return struck
+        return 1
 
     def is_in_sync(self):
         admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.cluster.bootstrap, "log_level": 0})

@@ -168,10 +168,26 @@ class Shop(Applier):
         self.outcome_count = len(outcomes)
         return self.stores.judge(unfinished, self.reports, outcomes)
 
-    def audit(self):
-        """It does not know of units that never committed."""
-        if not self.reporting_jobs:
+    def conclude(self, verdict):
+        """What is wrong is kept. Otherwise the program's own audit must agree; it does not know of units that never
+        committed."""
+        if verdict["ok"] and not self.reporting_jobs:
             self.stores.audit(self.stores.inputs)
+        if verdict["ok"] or self.options.expect:
+            self.stores.remove()
+        else:
+            self.stores.save_evidence()
+
+
+def await_commits(shops, run_for):
+    """Until every shop has committed something new, or some time is over."""
+    for shop in shops:
+        shop.has_committed()
+    waiting = set(shops)
+    end = time.monotonic() + WORKS_AGAIN_MAX
+    while waiting and time.monotonic() < end:
+        run_for(TICK)
+        waiting = {shop for shop in waiting if not shop.has_committed()}
 
 
 class Group:
@@ -208,12 +224,7 @@ class Group:
             if not self.options.expect and not all(verdict["ok"] for verdict in verdicts):
                 self.fault.check_server()
             for shop, verdict in zip(self.shops, verdicts):
-                if verdict["ok"]:
-                    shop.audit()
-                elif not self.options.expect:
-                    shop.stores.save_evidence()
-                if verdict["ok"] or self.options.expect:
-                    shop.stores.remove()
+                shop.conclude(verdict)
             return verdicts, took
         except RuntimeError:
             for shop in self.shops:
@@ -251,15 +262,8 @@ class Group:
 
     def wait_until_committing(self):
         """Every shop, or some time is over; now and then nobody waits."""
-        if self.random.random() < FROM_START:
-            return
-        for shop in self.shops:
-            shop.has_committed()
-        waiting = set(self.shops)
-        end = time.monotonic() + WORKS_AGAIN_MAX
-        while waiting and time.monotonic() < end:
-            self.run_for(TICK)
-            waiting = {shop for shop in waiting if not shop.has_committed()}
+        if self.random.random() >= FROM_START:
+            await_commits(self.shops, self.run_for)
 
     def run_for(self, seconds):
         end = time.monotonic() + seconds

@@ -40,7 +40,7 @@ servers.environment.enter()
 import campaigns  # noqa: E402
 from oracle import VIOLATIONS  # noqa: E402
 from server_faults import (DELAY_SECONDS, DOWN_SECONDS_MAX, LATE_SECONDS_MAX, SOON_REPLACED, NotJudged,  # noqa: E402
-                           check_markers)
+                           check_markers, crash_lone_broker)
 from server_loop import TICK, Applier  # noqa: E402
 from server_stores import Addresses, ServerStores  # noqa: E402
 from servers import kafka_wire, postgresql_wire, proxy  # noqa: E402
@@ -124,7 +124,7 @@ class Servers:
             self.database_proxy = self.start_proxy(postgresql_wire, lambda: self.postgresql.port, "COMMIT")
             self.stream_proxy = self.start_proxy(kafka_wire, lambda: self.cluster.brokers[0].port, "end")
             self.cluster = Kafka(advertised={1: f"127.0.0.1:{self.stream_proxy.port}"}, starts_quickly=True,
-                                 settings=SOON_REPLACED)
+                                 settings=SOON_REPLACED, controller_apart=True)
             self.running.append(self.cluster)
             self.cluster.start()
         except BaseException:
@@ -158,10 +158,7 @@ class Servers:
         self.postgresql.start()
 
     def crash_broker(self, down):
-        broker = self.cluster.brokers[0]
-        broker.kill()
-        time.sleep(down)
-        broker.start().await_answer()
+        crash_lone_broker(self.cluster, down)
 
     def calm(self):
         """No faults any more, and everybody there."""

@@ -15,6 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 NEWEST = "4.3.1"
 OLDEST = "3.9.1"  # of the compatibility suite
 TOO_OLD = "3.5.2"  # is refused
+CONTROLLER = 100  # number of a node of its own
 
 ARTIFACTS = {
     NEWEST: [("org.apache.kafka", "kafka_2.13", NEWEST), ("org.apache.kafka", "kafka-tools", NEWEST),
@@ -67,12 +68,13 @@ def quick_start_options(version):
     return [f"-XX:SharedArchiveFile={archive}", "-XX:TieredStopAtLevel=1"]
 
 
-class Broker:
-    """One node of a cluster: broker and controller in one process."""
+class Node:
+    """One node of a cluster: broker, controller, or both in one process."""
 
-    def __init__(self, cluster, number):
+    def __init__(self, cluster, number, roles):
         self.cluster = cluster
         self.number = number
+        self.roles = roles
         self.port = free_port()
         self.controller_port = free_port()
         self.folder = cluster.folder / f"node-{number}"
@@ -85,13 +87,19 @@ class Broker:
 
     def properties(self):
         replicas = min(3, len(self.cluster.brokers))
-        voters = ",".join(f"{node.number}@127.0.0.1:{node.controller_port}" for node in self.cluster.brokers)
+        voters = ",".join(f"{node.number}@127.0.0.1:{node.controller_port}" for node in self.cluster.controllers)
+        listeners = []
+        if "broker" in self.roles:
+            listeners.append(f"PLAINTEXT://{self.address}")
+        if "controller" in self.roles:
+            listeners.append(f"CONTROLLER://127.0.0.1:{self.controller_port}")
+        advertised = self.cluster.advertised.get(self.number, self.address)
         return {
-            "process.roles": "broker,controller",
+            "process.roles": ",".join(self.roles),
             "node.id": self.number,
             "controller.quorum.voters": voters,
-            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{self.cluster.advertised.get(self.number, self.address)}",
+            "listeners": ",".join(listeners),
+            **({"advertised.listeners": f"PLAINTEXT://{advertised}"} if "broker" in self.roles else {}),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
@@ -141,9 +149,10 @@ class Broker:
     def answers(self):
         """True once the node has left start-up: its listener answers a request (ApiVersions) and not only connects."""
         self.process.check_running()
+        port = self.port if "broker" in self.roles else self.controller_port
         request = bytes.fromhex("00000012 0012 0000 00000001 0008") + b"waitfor!"
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+            with socket.create_connection(("127.0.0.1", port), 1) as connection:
                 connection.settimeout(2)
                 connection.sendall(request)
                 return len(connection.recv(8)) >= 4
@@ -164,7 +173,7 @@ class Kafka:
     time, for those who kill and start it many times; the price is less speed later."""
 
     def __init__(self, nodes=1, version=NEWEST, settings=None, advertised=None, format_arguments=(),
-                 starts_quickly=False):
+                 starts_quickly=False, controller_apart=False):
         self.libraries = libraries(version)
         self.quick_options = quick_start_options(version) if starts_quickly else []
         self.broker_options = []
@@ -174,9 +183,10 @@ class Kafka:
         self.settings = settings or {}
         self.advertised = advertised or {}
         self.format_arguments = format_arguments
-        self.brokers = []
-        for number in range(1, nodes + 1):
-            self.brokers.append(Broker(self, number))
+        roles = ("broker",) if controller_apart else ("broker", "controller")
+        self.brokers = [Node(self, number, roles) for number in range(1, nodes + 1)]
+        self.controllers = [Node(self, CONTROLLER, ("controller",))] if controller_apart else self.brokers
+        self.nodes = [*self.controllers, *self.brokers] if controller_apart else self.brokers
 
     def java(self, memory, *options):
         return ["java", f"-Xmx{memory}", "-XX:+UseSerialGC", "-XX:-UsePerfData", *options, "-cp",
@@ -187,15 +197,15 @@ class Kafka:
         return ",".join(self.advertised.get(node.number, node.address) for node in self.brokers)
 
     def start(self):
-        for broker in self.brokers:
-            broker.format()
-        for broker in self.brokers:
-            broker.start()
-        for broker in self.brokers:
-            broker.await_answer()
+        for node in self.nodes:
+            node.format()
+        for node in self.nodes:
+            node.start()
+        for node in self.nodes:
+            node.await_answer()
         return self
 
     def stop(self):
-        for broker in self.brokers:
-            broker.stop()
+        for node in reversed(self.nodes):
+            node.stop()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -9,8 +9,6 @@ using namespace std::chrono_literals;
 using Kind = Fault::Kind;
 using State = Outcome::State;
 
-const Fault refused{.kind = Kind::fail};
-
 class Level : public Stage {
  protected:
   explicit Level(Guarantee guarantee) {
@@ -65,14 +63,14 @@ TEST_F(AtLeastOnce, SendsNoCommitBeforeTheAcknowledgement) {
 }
 
 TEST_F(AtLeastOnce, RollsBackWhenTheAcknowledgementTellsOfFailure) {
-  unit("producer.delivered", refused, [&](const Outcome& outcome) {
+  unit("producer.delivered", refused_call, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::aborted);
     EXPECT_FALSE(has_row(1));
   });
 }
 
 TEST_F(AtLeastOnce, ReportsAnOrphanEventWithItsId) {
-  unit("session.commit", refused, [&](const Outcome& outcome) {
+  unit("session.commit", refused_call, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::aborted);
     EXPECT_EQ(outcome.error()->effect, Effect::yes) << "the event is in the stream";
     EXPECT_FALSE(has_row(1));
@@ -110,7 +108,7 @@ TEST_F(Transactional, SendsNoCommitWithoutAVote) {
 }
 
 TEST_F(Transactional, RollsBackWhenTheVoteFails) {
-  unit("producer.delivered", refused, [&](const Outcome& outcome) {
+  unit("producer.delivered", refused_call, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::aborted);
     EXPECT_FALSE(has_row(1));
     EXPECT_EQ(events_of(1), 0);
@@ -118,7 +116,7 @@ TEST_F(Transactional, RollsBackWhenTheVoteFails) {
 }
 
 TEST_F(Transactional, WithdrawsTheEventsWhenTheDatabaseDoesNotCommit) {
-  unit("session.commit", refused, [&](const Outcome& outcome) {
+  unit("session.commit", refused_call, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::aborted);
     EXPECT_FALSE(has_row(1));
     EXPECT_EQ(events_of(1), 0) << "the stream transaction ends after the "
@@ -135,7 +133,7 @@ TEST_F(Transactional, ALostCommitReplyIsInDoubtAndItsEventsAreWithdrawn) {
 }
 
 TEST_F(Transactional, ReportsEventsThatMayBeLost) {
-  unit("producer.end", refused, [&](const Outcome& outcome) {
+  unit("producer.end", refused_call, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::committed);
     EXPECT_TRUE(says(outcome, "may be lost"));
     EXPECT_TRUE(has_row(1));
@@ -178,7 +176,7 @@ TEST_F(Transactional, UnitsSideBySideHaveInstancesOfTheirOwn) {
 }
 
 TEST_F(Transactional, T2_UsesNoInstanceThatCouldNotBeInitialised) {
-  unit("producer.initialise", refused, [&](const Outcome& outcome) {
+  unit("producer.initialise", refused_call, [&](const Outcome& outcome) {
     EXPECT_EQ(outcome.state(), State::aborted);
     EXPECT_FALSE(has_row(1));
     EXPECT_EQ(a.count("producer.begin"), 0u);

@@ -24,7 +24,6 @@ class Opening : public Stage {
     });
   }
   Actor a{world, "a"};
-  const Fault refused{.kind = Kind::fail};
 };
 
 TEST_F(Opening, RefusesAStreamWithoutTheLedger) {
@@ -39,7 +38,7 @@ TEST_F(Opening, RefusesAStreamWithoutTheLedger) {
 TEST_F(Opening, ReportsACallThatFailed) {
   with_ports([&](const auto& database, const auto& stream) {
     for (const char* step : {"stream.identity", "database.schema", "stream.topic"}) {
-      a.plan(step, refused);
+      a.plan(step, refused_call);
       const auto opened = Coordinator::open(database, stream, options);
       ASSERT_FALSE(opened) << step;
       EXPECT_EQ(opened.error().code, ErrorCode::unreachable) << step;
@@ -51,7 +50,7 @@ TEST_F(Opening, ReportsACallThatFailed) {
 TEST_F(Opening, InitialisingReportsACallThatFailed) {
   with_ports([&](const auto& database, const auto& stream) {
     for (const char* step : {"database.create_schema", "stream.create_topic", "stream.topic"}) {
-      a.plan(step, refused);
+      a.plan(step, refused_call);
       const auto made = initialise(*database, *stream, 1, "");
       ASSERT_FALSE(made) << step;
       EXPECT_EQ(made.error().code, ErrorCode::unreachable) << step;
@@ -65,7 +64,7 @@ TEST_F(Opening, ABeginThatFailedIsReported) {
     const auto coordinator = Coordinator::open(database, stream, options);
     ASSERT_TRUE(coordinator);
     for (const char* step : {"database.session", "session.begin"}) {
-      a.plan(step, refused);
+      a.plan(step, refused_call);
       EXPECT_FALSE((*coordinator)->begin()) << step;
     }
     EXPECT_TRUE((*coordinator)->begin());

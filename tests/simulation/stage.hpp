@@ -18,6 +18,9 @@
 
 namespace write_aside::simulation {
 
+// A call that is answered with an error and has no effect.
+inline const Fault refused_call{.kind = Fault::Kind::fail};
+
 // A process of a test, with the faults that are planned for it.
 struct Actor {
   Actor(World& world, const std::string& name) : simulated(world.process(name)), faulty(simulated) {}

@@ -9,8 +9,6 @@ using namespace std::chrono_literals;
 using Kind = Fault::Kind;
 using State = Outcome::State;
 
-const Fault refused{.kind = Kind::fail};
-
 class UnitOfWorkTest : public Stage {};
 
 class TwoLanes : public Stage {
@@ -73,7 +71,7 @@ TEST_F(UnitOfWorkTest, B4_AProductionThatFailedLeavesNobodyBehind) {
   Actor a(world, "a");
   play([&] {
     run(a, [&](Coordinator& coordinator) {
-      a.plan("producer.produce", refused);
+      a.plan("producer.produce", refused_call);
       EXPECT_EQ(attempt(coordinator, 1).state(), State::aborted);
       const auto begun = world.now();
       EXPECT_EQ(attempt(coordinator, 2, Wait::visible).state(), State::committed);
@@ -106,7 +104,7 @@ TEST_F(UnitOfWorkTest, C5_SendsNoCommitWithoutTheJournalRow) {
     Actor a(world, "a");
     play([&] {
       run(a, [&](Coordinator& coordinator) {
-        a.plan(step, refused);
+        a.plan(step, refused_call);
         EXPECT_EQ(attempt(coordinator, 1).state(), State::aborted);
         EXPECT_FALSE(has_row(1));
         EXPECT_EQ(a.count("session.commit"), 0u);
@@ -119,7 +117,7 @@ TEST_F(UnitOfWorkTest, C5_AProvenRollbackIsAborted) {
   Actor a(world, "a");
   play([&] {
     run(a, [&](Coordinator& coordinator) {
-      a.plan("session.commit", refused);
+      a.plan("session.commit", refused_call);
       EXPECT_EQ(attempt(coordinator, 1).state(), State::aborted);
       EXPECT_FALSE(has_row(1));
       const auto begun = world.now();
@@ -180,7 +178,7 @@ TEST_F(UnitOfWorkTest, C5_ACallerMayLeaveInDoubtAndAskLater) {
   play([&] {
     run(a, [&](Coordinator& coordinator) {
       a.plan("session.commit", {.kind = Kind::lose_reply});
-      for (int i = 0; i < 8; ++i) a.plan("database.end_session", refused);
+      for (int i = 0; i < 8; ++i) a.plan("database.end_session", refused_call);
       const Outcome outcome = attempt(coordinator, 1);
       ASSERT_EQ(outcome.state(), State::in_doubt);
       ASSERT_TRUE(outcome.unit());
