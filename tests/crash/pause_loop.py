@@ -127,7 +127,8 @@ class Pair:
         one.signal(signal.SIGSTOP)
 
     def finish(self):
-        """One after the other: there is one lane, and a live owner keeps it."""
+        """One after the other: there is one lane, and a live owner keeps it. With several, those who were killed may have
+        had more of them than who comes after them takes; `recover` settles the others."""
         begun = [one for one in self.inputs if one.job is not None]
         for one in begun[:1] if self.same_input else begun:
             for _ in range(FINISHES_MAX):
@@ -139,6 +140,8 @@ class Pair:
                 if status == 0:
                     break
                 raise RuntimeError(f"{one.job.source} ended with status {status}: {one.job.last_words()}")
+        if self.same_input:
+            self.stores.recover()
 
 
 class Input:

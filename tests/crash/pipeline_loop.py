@@ -240,6 +240,8 @@ class Pipeline:
             return {**report, "shops": self.count_shops(verdicts)}
         except RuntimeError:
             self.end_everyone()
+            for shop in self.shops:
+                shop.stores.save_evidence()
             if self.fault:
                 self.fault.check_server()
             raise
@@ -441,6 +443,8 @@ def main():
     parser.add_argument("--unscaled", action="store_true", help=argparse.SUPPRESS)
     campaigns.add_options(parser, seconds_max=900)
     options = parser.parse_args()
+    if options.shops and options.pair != "servers":
+        parser.error("--shops needs --pair servers")
     factor = 1 if options.unscaled else campaigns.factor()
     options.faults = int(options.faults * factor)
     options.seconds_max *= factor

@@ -125,26 +125,39 @@ TEST_P(MixedPairs, ApplyVerifyAndTailAgree) {
   EXPECT_EQ(std::count(tailed.out.begin(), tailed.out.end(), '\n'), 30) << tailed.out;
 }
 
-// Somebody else's stream transaction is open in front of the events, and the broker ends it before our patience does.
-TEST_F(ServersTest, WhoStopsAtTheEndTakesInWhatIsBeingCommitted) {
-  use_sqlite();
-  use_kafka();
-  init();
-  kafka_test::Answers answers;
-  const auto stream = support::open_kafka();
-  ASSERT_NE(stream, nullptr);
-  const auto stranger =
-      stream->transactional_producer(random_name("stranger-"), std::chrono::seconds(2), answers).value();
-  ASSERT_TRUE(stranger->initialise(kafka_test::soon()).has_value());
-  ASSERT_TRUE(stranger->begin().has_value());
-  const std::vector<ports::RecordView> records{{.topic = topic_, .partition = 0, .value = "x"},
-                                               {.topic = topic_, .partition = 1, .value = "x"}};
-  ASSERT_TRUE(stranger->produce(records, 1).has_value());
-  ASSERT_TRUE(answers.await(1));
-  write_file("in.jsonl", units(5));
-  ASSERT_EQ(on_stores({"apply", "in.jsonl"}).status, 0);
+// Somebody else's stream transaction is open in front of five events, and the broker ends it before our patience does.
+class BeingCommitted : public ServersTest {
+ protected:
+  void SetUp() override {
+    use_sqlite();
+    use_kafka();
+    init();
+    ASSERT_NE(kafka_, nullptr);
+    stranger_ = kafka_->transactional_producer(random_name("stranger-"), std::chrono::seconds(2), answers_).value();
+    ASSERT_TRUE(stranger_->initialise(kafka_test::soon()).has_value());
+    ASSERT_TRUE(stranger_->begin().has_value());
+    const std::vector<ports::RecordView> records{{.topic = topic_, .partition = 0, .value = "x"},
+                                                 {.topic = topic_, .partition = 1, .value = "x"}};
+    ASSERT_TRUE(stranger_->produce(records, 1).has_value());
+    ASSERT_TRUE(answers_.await(1));
+    write_file("in.jsonl", units(5));
+    ASSERT_EQ(on_stores({"apply", "in.jsonl"}).status, 0);
+  }
+
+ private:
+  kafka_test::Answers answers_;
+  std::shared_ptr<ports::EventStream> kafka_ = support::open_kafka();
+  std::unique_ptr<ports::TransactionalProducer> stranger_;
+};
+
+TEST_F(BeingCommitted, TailTakesItIn) {
   const Finished tailed = on_stores({"tail", topic_, "--from", "beginning", "--json"});
   EXPECT_EQ(std::count(tailed.out.begin(), tailed.out.end(), '\n'), 5) << tailed.out << tailed.err;
+}
+
+TEST_F(BeingCommitted, VerifyTakesItIn) {
+  const Finished verified = on_stores({"verify", "in.jsonl", "--topic", topic_});
+  EXPECT_EQ(verified.status, 0) << verified.out << verified.err;
 }
 
 TEST_P(MixedPairs, WorkersCommitEachUnitOnce) {
