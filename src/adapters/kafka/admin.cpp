@@ -17,10 +17,11 @@ constexpr int shortest_request_ms = 100;  // librdkafka's own limits are finite,
 
 QueueHandle make_queue(const Client& client) { return QueueHandle(rd_kafka_queue_new(client.get())); }
 
-// As just after a topic was made, and after a broker went: the next one asked knows better.
+// As just after a topic was made, and after a broker went: the next one asked knows better. A broker that has just
+// started may not know all partitions yet, which librdkafka tells as a code of its own.
 bool is_changing_leader(rd_kafka_resp_err_t code) {
   return code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION || code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
-         code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+         code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
 }
 
 // As when a cluster's first group makes the topic of all groups, and after a broker went. Nothing was done.
