@@ -141,6 +141,8 @@ class Pair:
                     break
                 raise RuntimeError(f"{one.job.source} ended with status {status}: {one.job.last_words()}")
         if self.same_input:
+            if self.stores.has_late_unit():
+                raise RuntimeError("the input is applied to its end, and some of its units are not delivered")
             self.stores.recover()
 
 

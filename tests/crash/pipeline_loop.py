@@ -42,7 +42,7 @@ import psycopg  # noqa: E402
 import campaigns  # noqa: E402
 from oracle import VIOLATIONS  # noqa: E402
 from server_faults import ATTEMPTS_MAX, FAULTS, NotJudged  # noqa: E402
-from server_loop import FROM_START, Shop, await_commits  # noqa: E402
+from server_loop import FROM_START, JUDGE_SHARE, Shop, await_commits  # noqa: E402
 from server_stores import Addresses, database_url  # noqa: E402
 from servers.process import ServerError  # noqa: E402
 from stores import die_with_parent  # noqa: E402
@@ -227,6 +227,9 @@ class Pipeline:
             while sum(self.faults.values()) < self.options.faults:
                 self.wait_for_work()
                 self.strike()
+                if self.random.random() < JUDGE_SHARE:
+                    for shop in self.shops:
+                        shop.judge_between()
             for visitor in self.visitors:
                 visitor.end()
             self.finish()

@@ -168,6 +168,13 @@ class Shop(Applier):
         self.outcome_count = len(outcomes)
         return self.stores.judge(unfinished, self.reports, outcomes)
 
+    def judge_between(self):
+        """Nothing may be wrong at any time."""
+        self.kill()
+        verdict = self.judge(unfinished=True)
+        if not verdict["ok"] and not self.options.expect:
+            raise RuntimeError(f"wrong between two faults: {json.dumps(verdict)}")
+
     def conclude(self, verdict):
         """What is wrong is kept. Otherwise the program's own audit must agree; it does not know of units that never
         committed."""
@@ -278,10 +285,7 @@ class Group:
     def judge_between(self):
         self.judged += 1
         for shop in self.shops:
-            shop.kill()
-            verdict = shop.judge(unfinished=True)
-            if not verdict["ok"] and not self.options.expect:
-                raise RuntimeError(f"wrong after {self.struck} faults: {json.dumps(verdict)}")
+            shop.judge_between()
 
 
 def generalised(words):
