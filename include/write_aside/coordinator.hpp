@@ -1,7 +1,8 @@
 // The coordinator: makes the rows and the events of a unit of work commit together.
 //
 // It takes some of the database's lanes for itself, keeps them alive, and settles what dead owners of those
-// lanes left behind. Open one for each pair of stores in a process, and keep it.
+// lanes left behind. What they left on lanes that nobody takes it settles, too, and releases those lanes (T6). Open one
+// for each pair of stores in a process, and keep it.
 //
 // Promise, by guarantee level:
 //   exactly_once   rows and events never disagree for good: every committed unit's events are in the stream
@@ -11,7 +12,8 @@
 //   at_least_once  no event is lost; a COMMIT that fails after the publish leaves an orphan, which is reported.
 // Not covered by any level: a store that loses data it acknowledged (docs/guarantees.md).
 //
-// Threads: safe from many threads. The library starts one thread per lane it holds and one for housekeeping.
+// Threads: safe from many threads. The library starts one thread per lane it holds and one for housekeeping,
+// and one more while it settles a lane for somebody else.
 // Lifetime: the stores are shared; units must be gone before the coordinator is destroyed. The destructor waits,
 // bounded by `close_timeout`, for open batches to settle and releases the lanes.
 // Processes: a coordinator belongs to the process that opened it. In a child of fork() begin() and run() refuse, and
@@ -63,7 +65,7 @@ struct CoordinatorOptions {
   std::chrono::milliseconds visible_timeout{30'000};      // Wait::visible
   std::chrono::milliseconds close_timeout{10'000};
   std::chrono::milliseconds janitor_interval{100};
-  std::chrono::milliseconds sweep_interval{1'000};
+  std::chrono::milliseconds sweep_interval{1'000};  // between two looks for late units, and for what the dead left
   std::chrono::seconds journal_retention{24 * 3600};
 
   std::uint32_t batch_members_max = 1'000;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "coordination/takeover.hpp"
 #include "coordination/takeover_rules.hpp"
 
 namespace write_aside::coordination {
@@ -96,21 +97,25 @@ Core::Core(Context context, std::vector<LaneNumber> only)
 
 Core::~Core() {
   const TimePoint deadline = context_.after(context_.options.close_timeout);
+  if (heir_) heir_->request_stop(deadline);
   for (const auto& driver : drivers_) driver->request_stop(deadline);
   // Housekeeping goes on while the lanes drain: their doubts and adoptions may need it.
   for (const auto& driver : drivers_) driver->join();
+  if (heir_) heir_->join();
   {
     const Lock lock(*lock_);
     stopping_ = true;
     housework_->notify_all();
   }
   housekeeping_.reset();
+  heir_.reset();
   drivers_.clear();
 }
 
 void Core::start_lanes() {
   const std::uint32_t count = std::max<std::uint32_t>(1, context_.options.lanes_max);
   for (std::uint32_t i = 0; i < count; ++i) drivers_.push_back(std::make_unique<LaneDriver>(context_, *this));
+  if (only_.empty()) heir_ = std::make_unique<Heir>(context_, *this);
   housekeeping_ = context_.runtime.start_thread("wa-house", [this] { run_housekeeping(); });
   for (std::uint32_t i = 0; i < count; ++i) drivers_[i]->start("wa-lane-" + std::to_string(i));
 }
@@ -119,6 +124,7 @@ void Core::run_housekeeping() {
   for (;;) {
     TimePoint next = context_.after(std::chrono::seconds(1));
     for (const auto& driver : drivers_) next = std::min(next, driver->keep_house());
+    if (heir_) next = std::min(next, heir_->keep_house(holds_all_lanes()));
     Lock lock(*lock_);
     if (stopping_) return;
     if (!housekeeping_wanted_) {
@@ -332,6 +338,10 @@ std::vector<LaneNumber> Core::lanes() {
   return result;
 }
 
+bool Core::holds_all_lanes() const {
+  return std::all_of(drivers_.begin(), drivers_.end(), [](const auto& driver) { return driver->lane_number(); });
+}
+
 std::optional<LaneNumber> Core::claim_lane() {
   auto lanes = context_.database->lanes();
   if (!lanes) return std::nullopt;
@@ -344,10 +354,8 @@ std::optional<LaneNumber> Core::claim_lane() {
   for (const ports::LaneSummary& summary : *lanes) {
     const ports::LaneRow& row = summary.row;
     if (!only_.empty() && std::find(only_.begin(), only_.end(), row.lane) == only_.end()) continue;
-    const auto process = ports::parse_process_identity(row.owner_process);
-    const bool dead = process && context_.runtime.is_dead(*process);
     const bool own = row.owner_process == context_.process;  // perhaps a T1 of ours that was not answered
-    if (!own && !may_take(row, context_.options.lease, dead)) continue;
+    if (!own && !may_take(row, context_.options.lease, owner_is_dead(context_, row))) continue;
     if (own && !row.halted.empty()) continue;
     // What dead owners left comes first, then what was released unsettled, then empty lanes.
     const int rank = !row.owner.empty() ? 0 : summary.undelivered > 0 ? 1 : 2;
@@ -361,6 +369,11 @@ std::optional<LaneNumber> Core::claim_lane() {
     if (claimed_.insert(candidate.lane).second) return candidate.lane;
   }
   return std::nullopt;
+}
+
+bool Core::claim(LaneNumber lane) {
+  const Lock lock(*lock_);
+  return claimed_.insert(lane).second;
 }
 
 void Core::unclaim_lane(LaneNumber lane) {

@@ -11,6 +11,7 @@
 #include "coordination/arrivals.hpp"
 #include "coordination/context.hpp"
 #include "coordination/direct_publisher.hpp"
+#include "coordination/heir.hpp"
 #include "coordination/lane_driver.hpp"
 
 namespace write_aside::coordination {
@@ -49,6 +50,7 @@ class Core final : public LaneDirectory {
   void sleep_until_change(TimePoint deadline);
 
   std::optional<LaneNumber> claim_lane() override;
+  bool claim(LaneNumber lane) override;
   void unclaim_lane(LaneNumber lane) override;
   Demand demand(const LaneDriver& asking) override;
   void lane_changed() override;
@@ -59,6 +61,8 @@ class Core final : public LaneDirectory {
 
   void start_lanes();
   void run_housekeeping();
+  // As many as it may.
+  [[nodiscard]] bool holds_all_lanes() const;
   [[nodiscard]] Result<Place> try_join(const std::shared_ptr<const core::Publication>& publication,
                                        std::string_view ordering_key, std::optional<LaneNumber> lane);
   [[nodiscard]] Result<Place> wait_for_place(const std::shared_ptr<const core::Publication>& publication,
@@ -89,6 +93,7 @@ class Core final : public LaneDirectory {
   std::atomic<std::chrono::nanoseconds> arrival_gap_{Demand{}.arrival_gap};  // as of the last arrival
   std::atomic<std::uint32_t> waiting_count_ = 0;                             // units without a place
   std::vector<std::unique_ptr<LaneDriver>> drivers_;
+  std::unique_ptr<Heir> heir_;  // none where only certain lanes may be claimed
   std::unique_ptr<ports::Thread> housekeeping_;
 };
 

@@ -15,6 +15,8 @@ class LaneDirectory {
   virtual ~LaneDirectory() = default;
   // A lane that nobody live owns and no other driver of this process has claimed. Claimed until unclaimed.
   virtual std::optional<LaneNumber> claim_lane() = 0;
+  // This lane; false if another driver of this process has it.
+  virtual bool claim(LaneNumber lane) = 0;
   virtual void unclaim_lane(LaneNumber lane) = 0;
   // The units that come, as seen by this driver. Takes no lock: drivers ask while they hold theirs.
   virtual Demand demand(const LaneDriver& asking) = 0;

@@ -40,6 +40,24 @@ void LaneDriver::start(std::string name) {
   thread_ = context_.runtime.start_thread(std::move(name), [this] { run(); });
 }
 
+void LaneDriver::start_settling(std::string name, LaneNumber lane) {
+  thread_ = context_.runtime.start_thread(std::move(name), [this, lane] { settle(lane); });
+}
+
+void LaneDriver::settle(LaneNumber lane) {
+  take(lane);
+  request_stop(TimePoint::max());
+  run();
+  bool claimed = false;
+  {
+    const Lock lock(*lock_);
+    claimed = lane_ != nullptr;
+  }
+  if (claimed) directory_.unclaim_lane(lane);
+  ended_ = true;
+  directory_.wants_housekeeping();
+}
+
 void LaneDriver::request_stop(TimePoint deadline) {
   const Lock lock(*lock_);
   if (!stopping_) stop_deadline_ = deadline;
@@ -60,7 +78,7 @@ void LaneDriver::run() {
     }
     if (!lane_) {
       lock.unlock();
-      take();
+      take_any();
       continue;
     }
     if (lane_->phase() == Lane::Phase::lost || lane_->phase() == Lane::Phase::halted) {

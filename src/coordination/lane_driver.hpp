@@ -26,7 +26,12 @@ class LaneDriver final : public ports::Deliveries {
   LaneDriver(const Context& context, LaneDirectory& directory);
   ~LaneDriver() override;
 
+  // Takes a lane and keeps it; once it is lost, another one.
   void start(std::string name);
+  // T6: takes this lane, which is claimed, settles what is undelivered there, releases and unclaims it; nobody may join.
+  // Then, or if it cannot be taken, the thread ends.
+  void start_settling(std::string name, LaneNumber lane);
+  [[nodiscard]] bool has_ended() const { return ended_; }
   // Ends open batches, settles, releases the lane, bounded by `deadline`; the destructor joins the thread.
   void request_stop(TimePoint deadline);
   void join() { thread_.reset(); }
@@ -81,6 +86,7 @@ class LaneDriver final : public ports::Deliveries {
 
   // lane_driver.cpp: the thread
   void run();
+  void settle(LaneNumber lane);
   [[nodiscard]] bool is_finished(Lock& lock);
   void rest(Lock& lock, TimePoint until);
   [[nodiscard]] Step next_step();
@@ -102,7 +108,8 @@ class LaneDriver final : public ports::Deliveries {
   void fill(core::Envelope& envelope, std::string& ledger_value, const std::vector<MemberPointer>& members) const;
 
   // lane_driver_takeover.cpp: T1 to T5, B4, B5
-  void take();
+  void take_any();
+  void take(LaneNumber lane);
   [[nodiscard]] bool settle_inheritance(const Ownership& mine);
   [[nodiscard]] Result<void> renew_producer(LaneNumber lane);
   [[nodiscard]] Result<LedgerReading> fence_and_read(LaneNumber lane, std::int64_t from);
@@ -154,6 +161,7 @@ class LaneDriver final : public ports::Deliveries {
   TimePoint purge_due_{};
 
   std::atomic<bool> free_ = false;
+  std::atomic<bool> ended_ = false;  // the thread that settles
   std::optional<Error> last_error_;
   TimePoint sleeping_until_ = TimePoint::min();  // the thread's alarm; min: it is awake
   TimePoint retry_at_{};

@@ -14,7 +14,7 @@ constexpr int adoption_attempt_count_max = 20;
 
 }  // namespace
 
-void LaneDriver::take() {
+void LaneDriver::take_any() {
   const auto lane = directory_.claim_lane();
   if (!lane) {
     const Lock lock(*lock_);
@@ -26,9 +26,13 @@ void LaneDriver::take() {
                                        "`write-aside init --lanes N`"));
     return;
   }
-  if (*lane != take_attempt_lane_) take_attempt_.clear();
-  take_attempt_lane_ = *lane;
-  auto taken = take_lane(context_, *lane, take_attempt_, context_.after(port_patience));  // T1
+  take(*lane);
+}
+
+void LaneDriver::take(LaneNumber lane) {
+  if (lane != take_attempt_lane_) take_attempt_.clear();
+  take_attempt_lane_ = lane;
+  auto taken = take_lane(context_, lane, take_attempt_, context_.after(port_patience));  // T1
   if (taken && *taken) {
     {
       const Lock lock(*lock_);
@@ -39,7 +43,7 @@ void LaneDriver::take() {
     release();
     take_attempt_ = (*taken)->owner;  // still in the row, if it was not released; then the lane can be taken at once
   }
-  directory_.unclaim_lane(*lane);
+  directory_.unclaim_lane(lane);
   const Lock lock(*lock_);
   mine_.reset();
   if (!taken) {

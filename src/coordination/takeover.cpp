@@ -18,11 +18,6 @@ std::string random_owner(ports::Runtime& runtime) {
   return text;
 }
 
-bool owner_is_dead(const Context& context, const ports::LaneRow& row) {
-  const auto process = ports::parse_process_identity(row.owner_process);
-  return process && context.runtime.is_dead(*process);
-}
-
 Result<bool> first_member_exists(ports::OwnTransaction& transaction, const LedgerReading& ledger) {
   if (!ledger.last) return false;
   const auto row = transaction.row(ledger.last->first);
@@ -38,6 +33,11 @@ Result<std::vector<ports::JournalRow>> labelled_rows(const Context& context, con
 }
 
 }  // namespace
+
+bool owner_is_dead(const Context& context, const ports::LaneRow& row) {
+  const auto process = ports::parse_process_identity(row.owner_process);
+  return process && context.runtime.is_dead(*process);
+}
 
 Result<std::optional<Ownership>> take_lane(const Context& context, LaneNumber lane, std::string& attempt,
                                            ports::Deadline deadline) {

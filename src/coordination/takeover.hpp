@@ -11,6 +11,9 @@
 
 namespace write_aside::coordination {
 
+// Proven: a process of this host that is not there any more.
+[[nodiscard]] bool owner_is_dead(const Context& context, const ports::LaneRow& row);
+
 // T1. None: somebody live owns the lane, or it is halted. `attempt` is the owner id of an earlier attempt on this lane
 // whose COMMIT was not answered, empty at first; a lane that carries it is ours to take again.
 [[nodiscard]] Result<std::optional<Ownership>> take_lane(const Context& context, LaneNumber lane, std::string& attempt,

@@ -134,6 +134,24 @@ TYPED_TEST_P(DatabaseLanes, CountsUndeliveredAndKeptRows) {
   EXPECT_EQ(lanes.at(0).kept, 0u);
 }
 
+TYPED_TEST_P(DatabaseLanes, NamesTheLanesInUse) {
+  const auto in_use = [this] {
+    std::vector<LaneNumber> numbers;
+    for (const ports::LaneRow& row : must(this->database().lanes_in_use())) numbers.push_back(row.lane);
+    return numbers;
+  };
+  EXPECT_EQ(in_use(), std::vector<LaneNumber>{});
+  this->write_lane(some_lane_row(3), true);  // owned
+  this->commit_unit({2, 1, 1, 1});           // released, with something undelivered
+  this->insert_tombstone({1, 1, 1, 4});
+  this->commit_unit({0, 1, 1, 1});
+  this->deliver({0, 1, 1, 1});
+  EXPECT_EQ(in_use(), (std::vector<LaneNumber>{2, 3}));
+  expect_equal(must(this->database().lanes_in_use()).at(1), some_lane_row(3));
+  this->deliver({2, 1, 1, 1});
+  EXPECT_EQ(in_use(), std::vector<LaneNumber>{3});
+}
+
 TYPED_TEST_P(DatabaseLanes, KeepsALaneLockedUntilTheEnd) {
   auto first = must(this->database().own_transaction(this->soon()));
   must(first->lock_lane(0));
@@ -179,7 +197,7 @@ REGISTER_TYPED_TEST_SUITE_P(DatabaseLanes, RefusesUseBeforeInit, KeepsEverything
                             AddsLanesAndNeverRemovesAny, GivesEachDatabaseAnIdOfItsOwn,
                             StartsWithLanesThatNobodyEverTook, ReadsBackWhatWasWritten, ForgetsWhatIsWrittenEmpty,
                             KnowsNoLaneThatWasNotMade, AgesAHeartbeatUntilTheNextOne, CountsUndeliveredAndKeptRows,
-                            KeepsALaneLockedUntilTheEnd, ReadsWithoutWaitingForATransaction,
+                            NamesTheLanesInUse, KeepsALaneLockedUntilTheEnd, ReadsWithoutWaitingForATransaction,
                             RollsBackADroppedTransaction, ShowsOtherHandlesWhatIsCommitted);
 
 }  // namespace write_aside::contract

@@ -250,6 +250,16 @@ Result<std::optional<ports::LaneRow>> FakeDatabase::lane(LaneNumber lane) {
   return state_->lane_row(lane);
 }
 
+Result<std::vector<ports::LaneRow>> FakeDatabase::lanes_in_use() {
+  const auto all = lanes();
+  if (!all) return failure(all);
+  std::vector<ports::LaneRow> in_use;
+  for (const ports::LaneSummary& summary : *all) {
+    if (!summary.row.owner.empty() || summary.undelivered > 0) in_use.push_back(summary.row);
+  }
+  return in_use;
+}
+
 Result<bool> FakeDatabase::has_undelivered_below(LaneNumber lane, std::uint64_t epoch) {
   if (auto known = schema(); !known) return failure(known);
   const std::vector<ports::JournalRow> rows = state_->journal_rows();

@@ -186,6 +186,9 @@ class FaultyDatabase final : public ports::Database {
   Result<std::optional<ports::LaneRow>> lane(LaneNumber lane) override {
     return call("database.lane", Effect::no, [&] { return inner_->lane(lane); });
   }
+  Result<std::vector<ports::LaneRow>> lanes_in_use() override {
+    return call("database.lanes_in_use", Effect::no, [&] { return inner_->lanes_in_use(); });
+  }
   Result<bool> has_undelivered_below(LaneNumber lane, std::uint64_t epoch) override {
     return call("database.has_undelivered_below", Effect::no,
                 [&] { return inner_->has_undelivered_below(lane, epoch); });

@@ -87,6 +87,7 @@ class ForwardingDatabase : public ports::Database {
   }
   Result<std::vector<ports::LaneSummary>> lanes() override { return inner_->lanes(); }
   Result<std::optional<ports::LaneRow>> lane(LaneNumber lane) override { return inner_->lane(lane); }
+  Result<std::vector<ports::LaneRow>> lanes_in_use() override { return inner_->lanes_in_use(); }
   Result<bool> has_undelivered_below(LaneNumber lane, std::uint64_t epoch) override {
     return inner_->has_undelivered_below(lane, epoch);
   }

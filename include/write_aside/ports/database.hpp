@@ -194,6 +194,9 @@ class Database {
   // Reads, without locks, on the primary.
   [[nodiscard]] virtual Result<std::vector<LaneSummary>> lanes() = 0;
   [[nodiscard]] virtual Result<std::optional<LaneRow>> lane(LaneNumber lane) = 0;
+  // The lanes that have an owner, and those that have none though something of theirs is undelivered. Every coordinator
+  // asks every second, so it counts nothing.
+  [[nodiscard]] virtual Result<std::vector<LaneRow>> lanes_in_use() = 0;
   [[nodiscard]] virtual Result<bool> has_undelivered_below(LaneNumber lane, std::uint64_t epoch) = 0;
   [[nodiscard]] virtual Result<std::optional<std::string>> progress(std::string_view source) = 0;
   // How the library's tables are written in SQL, up to the table's own name: "main.write_aside_".

@@ -127,6 +127,19 @@ Result<std::optional<LaneRow>> Database::lane(LaneNumber lane) {
   return read_lane_row(Columns(result->get(), 0));
 }
 
+Result<std::vector<LaneRow>> Database::lanes_in_use() {
+  auto result = read(store_,
+                     "SELECT " WRITE_ASIDE_POSTGRESQL_LANE_COLUMNS
+                     " FROM @lane AS l WHERE owner <> '' OR (SELECT true FROM @journal AS j WHERE j.lane = l.lane "
+                     "AND j.delivered_at IS NULL LIMIT 1) ORDER BY lane",
+                     "read the lanes in use", {});
+  if (!result) return failure(std::move(result));
+  std::vector<LaneRow> lanes;
+  const int count = PQntuples(result->get());
+  for (int row = 0; row < count; ++row) lanes.push_back(read_lane_row(Columns(result->get(), row)));
+  return lanes;
+}
+
 Result<bool> Database::has_undelivered_below(LaneNumber lane, std::uint64_t epoch) {
   auto result = read(store_,
                      "SELECT 1 FROM @journal WHERE lane = $1 AND epoch < $2 AND delivered_at IS NULL "

@@ -19,6 +19,7 @@ class Database final : public ports::Database {
   Result<std::unique_ptr<ports::OwnTransaction>> own_transaction(ports::Deadline deadline) override;
   Result<std::vector<ports::LaneSummary>> lanes() override;
   Result<std::optional<ports::LaneRow>> lane(LaneNumber lane) override;
+  Result<std::vector<ports::LaneRow>> lanes_in_use() override;
   Result<bool> has_undelivered_below(LaneNumber lane, std::uint64_t epoch) override;
   Result<std::optional<std::string>> progress(std::string_view source) override;
   Result<std::string> table_prefix() override;

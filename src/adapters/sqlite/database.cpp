@@ -82,6 +82,25 @@ Result<std::optional<LaneRow>> Database::lane(LaneNumber lane) {
   });
 }
 
+Result<std::vector<LaneRow>> Database::lanes_in_use() {
+  return store_->read([](Connection& connection) -> Result<std::vector<LaneRow>> {
+    auto statement = connection.prepare(
+        "SELECT " WRITE_ASIDE_SQLITE_LANE_COLUMNS
+        " FROM main.write_aside_lane AS l WHERE owner <> '' OR EXISTS (SELECT 1 FROM main.write_aside_journal AS j "
+        "WHERE j.lane = l.lane AND j.delivered_at IS NULL) ORDER BY lane",
+        "read the lanes in use");
+    if (!statement) return failure(std::move(statement));
+    std::vector<LaneRow> lanes;
+    // Bounded by the number of lanes.
+    for (;;) {
+      auto row = statement->step();
+      if (!row) return failure(std::move(row));
+      if (!*row) return lanes;
+      lanes.push_back(read_lane_row(*statement));
+    }
+  });
+}
+
 Result<bool> Database::has_undelivered_below(LaneNumber lane, std::uint64_t epoch) {
   return store_->read([lane, epoch](Connection& connection) -> Result<bool> {
     auto statement = connection.prepare(
