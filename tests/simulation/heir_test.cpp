@@ -20,6 +20,19 @@ class HeirTest : public Stage {
     while (!actor.simulated.killed()) world.sleep(1ms);
     return thread;
   }
+  // Units 1 and 2, on two lanes.
+  [[nodiscard]] std::vector<std::unique_ptr<ports::Thread>> two_die_at_commit() {
+    std::vector<std::unique_ptr<ports::Thread>> threads;
+    second.plan("session.commit", {.kind = Kind::crash_after});
+    threads.push_back(start(second, [this](Coordinator& coordinator) {
+      while (!has_row(1)) world.sleep(1ms);
+      (void)attempt(coordinator, 2);
+    }));
+    while (owned_lanes() < 2) world.sleep(1ms);
+    threads.push_back(die_at_commit(first, 1));
+    while (!second.simulated.killed()) world.sleep(1ms);
+    return threads;
+  }
   [[nodiscard]] std::size_t owned_lanes() {
     std::size_t count = 0;
     for (LaneNumber lane = 0; lane < lane_count; ++lane) count += lane_row(lane).owner.empty() ? 0 : 1;
@@ -39,14 +52,7 @@ TEST_F(HeirTest, T6_SettlesTheLanesOfTheDeadAndReleasesThem) {
   scenario.ordered = false;  // three lanes
   play([&] {
     run(survivor, [&](Coordinator& coordinator) {
-      second.plan("session.commit", {.kind = Kind::crash_after});
-      const auto thread = start(second, [&](Coordinator& mortal) {
-        while (!has_row(1)) world.sleep(1ms);  // each dies with a lane of its own
-        (void)attempt(mortal, 2);
-      });
-      while (owned_lanes() < 2) world.sleep(1ms);
-      const auto other = die_at_commit(first, 1);
-      while (!second.simulated.killed()) world.sleep(1ms);
+      const auto dead = two_die_at_commit();
       ASSERT_EQ(pair.pair.stream_state().open_transactions(), 2U);
       world.sleep(options.sweep_interval + 500ms);
       EXPECT_EQ(events_of(1), 1);
@@ -160,18 +166,22 @@ TEST_F(HeirTest, T6_SeveralThatLookDeliverOnce) {
   });
 }
 
-TEST_F(HeirTest, T6_EndsInTimeWhenItsCoordinatorIsClosed) {
+TEST_F(HeirTest, T6_EndsInTimeAndBeginsNothingNewWhenItsCoordinatorIsClosed) {
   options.close_timeout = 1s;
+  scenario.ordered = false;  // three lanes
   play([&] {
     std::chrono::steady_clock::time_point closed;
+    std::vector<std::unique_ptr<ports::Thread>> dead;
     run(survivor, [&](Coordinator&) {
-      const auto dead = die_at_commit(first, 1);
+      dead = two_die_at_commit();
       survivor.plan("producer.begin", {.kind = Kind::delay, .delay = 500ms});
       const std::size_t begun = survivor.count("producer.begin");
       while (survivor.count("producer.begin") == begun) world.sleep(1ms);
       closed = world.now();
     });
     EXPECT_LT(world.now() - closed, options.close_timeout + 100ms);
+    EXPECT_EQ(lane_row(0).epoch + lane_row(1).epoch + lane_row(2).epoch, 4U) << "one of the two lanes was taken";
+    EXPECT_EQ(owned_lanes(), 1U);
   });
 }
 
