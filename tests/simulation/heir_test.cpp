@@ -172,11 +172,14 @@ TEST_F(HeirTest, T6_EndsInTimeAndBeginsNothingNewWhenItsCoordinatorIsClosed) {
   play([&] {
     std::chrono::steady_clock::time_point closed;
     std::vector<std::unique_ptr<ports::Thread>> dead;
-    run(survivor, [&](Coordinator&) {
+    run(survivor, [&](Coordinator& coordinator) {
       dead = two_die_at_commit();
-      survivor.plan("producer.begin", {.kind = Kind::delay, .delay = 500ms});
+      survivor.plan("producer.begin", {.kind = Kind::delay, .delay = 300ms});
       const std::size_t begun = survivor.count("producer.begin");
       while (survivor.count("producer.begin") == begun) world.sleep(1ms);
+      // Its own batch takes longer to end than what is settled for the others.
+      survivor.plan("producer.end", {.kind = Kind::delay, .delay = 800ms});
+      EXPECT_TRUE(attempt(coordinator, 3).is_committed());
       closed = world.now();
     });
     EXPECT_LT(world.now() - closed, options.close_timeout + 100ms);
