@@ -125,6 +125,9 @@ TEST_F(HeirTest, T6_SettlesWhatWasReleasedUndelivered) {
       EXPECT_EQ(lane_row(other).epoch, 1U);
       world.sleep(10s);
       EXPECT_EQ(lane_row(other).epoch, 1U) << "and leaves it alone then";
+      late_unit({other, 0, 1, 2}, 2);
+      world.sleep(options.sweep_interval + 500ms);
+      EXPECT_EQ(events_of(2), 1) << "until there is something again";
     });
   });
 }

@@ -30,6 +30,12 @@ class LateReplyWithTwoLanes : public LateReply {
   LateReplyWithTwoLanes() : LateReply(2) { options.lanes_max = 1; }
 };
 
+// Readers see what was written only after a while.
+class LaggingReaders : public Stage {
+ protected:
+  LaggingReaders() : Stage(1, {.compacts = false, .reader_lag_max = 500ms}) {}
+};
+
 // Found by the simulation: what was read went on behind the fence, where the next owner's records were.
 TEST_F(LateReply, B4_WhoReadsTheNextOwnersRecordsHasLostTheLaneAndHaltsNothing) {
   Actor first(world, "first");
@@ -92,6 +98,21 @@ TEST_F(LateReply, J_WhatHadLandedIsCountedOnceAlsoIfTheNextOneIsNotAnsweredEithe
     });
   });
   EXPECT_EQ(halts.text, "");
+}
+
+TEST_F(LaggingReaders, T3_EveryFenceOfAnOwnerIsReadUpTo) {
+  Actor owner(world, "owner");
+  play([&] {
+    run(owner, [&](Coordinator& coordinator) {
+      for (int id = 1; id <= 5; ++id) {
+        owner.plan("producer.end", {.kind = Kind::lose_reply});
+        owner.plan("producer.delivered", {.kind = Kind::delay, .delay = 10ms}, 1);  // the fence, behind the unit
+        EXPECT_TRUE(attempt(coordinator, id, Wait::visible).is_committed());
+        EXPECT_EQ(events_of(id), 1) << "the ledger says that it is there";
+        world.sleep(1s);  // what is settled is seen at once, what comes next is not
+      }
+    });
+  });
 }
 
 class NoDeliveries final : public ports::Deliveries {
