@@ -108,7 +108,6 @@ Core::~Core() {
     housework_->notify_all();
   }
   housekeeping_.reset();
-  heir_.reset();
   drivers_.clear();
 }
 
