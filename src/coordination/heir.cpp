@@ -1,5 +1,6 @@
 #include "coordination/heir.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "coordination/takeover.hpp"
@@ -28,9 +29,12 @@ void Heir::look() {
   const auto were_silent = std::exchange(silent_, {});
   const auto lanes = context_.database->lanes_in_use();
   if (!lanes) return;  // those who hold lanes say what is wrong with the database
+  // Somebody silent may be back, and has units in hand whose order a change of lanes would cost him. When the stream
+  // would have ended his transaction anyway there is less to lose.
+  const auto patience = std::max(context_.options.lease, context_.options.transaction_timeout);
   for (const ports::LaneRow& row : *lanes) {
     const bool dead = owner_is_dead(context_, row);
-    if (!may_take(row, context_.options.lease, dead)) continue;
+    if (!may_take(row, patience, dead)) continue;
     const bool silent = !row.owner.empty() && !dead;
     if (silent) silent_.insert(row.owner);
     if (!silent || were_silent.contains(row.owner)) found_.push_back(row.lane);

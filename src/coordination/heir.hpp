@@ -36,8 +36,8 @@ class Heir {
 
   TimePoint look_due_{};
   std::vector<LaneNumber> found_;  // at the last look, and not tried yet
-  // Owners that were silent for longer than the lease, at the last look. When the database was away every owner is, for
-  // a moment; so only a second look tells who is gone.
+  // Owners that were silent for too long, at the last look. When the database was away every owner is, for a moment; so
+  // only a second look tells who is gone.
   std::set<std::string> silent_;
 
   std::unique_ptr<ports::Mutex> lock_;  // guards what follows; only the housekeeping thread writes `driver_`

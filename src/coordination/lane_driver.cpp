@@ -46,6 +46,7 @@ void LaneDriver::start_settling(std::string name, LaneNumber lane) {
 
 void LaneDriver::settle(LaneNumber lane) {
   take(lane);
+  while (owns_without_use() && directory_.claim(lane)) take(lane);
   request_stop(TimePoint::max());
   run();
   bool claimed = false;
@@ -56,6 +57,14 @@ void LaneDriver::settle(LaneNumber lane) {
   if (claimed) directory_.unclaim_lane(lane);
   ended_ = true;
   directory_.wants_housekeeping();
+}
+
+// After a takeover that came to nothing the lane row may say that the lane is ours. Nobody else would take it soon.
+bool LaneDriver::owns_without_use() {
+  Lock lock(*lock_);
+  if (lane_ || take_attempt_.empty()) return false;
+  while (!stopping_ && context_.now() < retry_at_) wake_->wait_until(lock, retry_at_);
+  return !stopping_;
 }
 
 void LaneDriver::request_stop(TimePoint deadline) {

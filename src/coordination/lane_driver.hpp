@@ -87,6 +87,8 @@ class LaneDriver final : public ports::Deliveries {
   // lane_driver.cpp: the thread
   void run();
   void settle(LaneNumber lane);
+  // Waits until it is time to try again, if so.
+  [[nodiscard]] bool owns_without_use();
   [[nodiscard]] bool is_finished(Lock& lock);
   void rest(Lock& lock, TimePoint until);
   [[nodiscard]] Step next_step();

@@ -43,6 +43,7 @@ void LaneDriver::take(LaneNumber lane) {
     release();
     take_attempt_ = (*taken)->owner;  // still in the row, if it was not released; then the lane can be taken at once
   }
+  if (taken && !*taken) take_attempt_.clear();  // the lane is somebody else's
   directory_.unclaim_lane(lane);
   const Lock lock(*lock_);
   mine_.reset();
