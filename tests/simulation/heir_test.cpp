@@ -137,6 +137,18 @@ TEST_F(HeirTest, T6_SettlesWhatWasReleasedUndelivered) {
   });
 }
 
+TEST_F(HeirTest, T6_LooksOncePerInterval) {
+  play([&] {
+    run(survivor, [&](Coordinator&) {
+      const std::size_t before = survivor.count("database.lanes_in_use");
+      world.sleep(20 * options.sweep_interval);
+      const std::size_t looks = survivor.count("database.lanes_in_use") - before;
+      EXPECT_GE(looks, 18U);
+      EXPECT_LE(looks, 21U);
+    });
+  });
+}
+
 TEST_F(HeirTest, T6_TriesAgainWhatDidNotWork) {
   play([&] {
     run(survivor, [&](Coordinator&) {
