@@ -354,7 +354,7 @@ std::optional<LaneNumber> Core::claim_lane() {
     const ports::LaneRow& row = summary.row;
     if (!only_.empty() && std::find(only_.begin(), only_.end(), row.lane) == only_.end()) continue;
     const bool own = row.owner_process == context_.process;  // perhaps a T1 of ours that was not answered
-    if (!own && !may_take(row, context_.options.lease, owner_is_dead(context_, row))) continue;
+    if (!own && !may_take(row, context_.options.lease, owner_is_dead(context_.runtime, row))) continue;
     if (own && !row.halted.empty()) continue;
     // What dead owners left comes first, then what was released unsettled, then empty lanes.
     const int rank = !row.owner.empty() ? 0 : summary.undelivered > 0 ? 1 : 2;

@@ -33,7 +33,7 @@ void Heir::look() {
   // would have ended his transaction anyway there is less to lose.
   const auto patience = std::max(context_.options.lease, context_.options.transaction_timeout);
   for (const ports::LaneRow& row : *lanes) {
-    const bool dead = owner_is_dead(context_, row);
+    const bool dead = owner_is_dead(context_.runtime, row);
     if (!may_take(row, patience, dead)) continue;
     const bool silent = !row.owner.empty() && !dead;
     if (silent) silent_.insert(row.owner);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "coordination/core.hpp"
+#include "coordination/takeover.hpp"
 #include "coordination/takeover_rules.hpp"
 
 namespace write_aside {
@@ -37,7 +38,7 @@ class LaneRecovery {
       result.settled = row.owner.empty() && summary->undelivered == 0;
       if (result.settled) return result;
       if (last_look) break;
-      if (coordination::may_take(row, options_.lease, is_dead(row))) {
+      if (coordination::may_take(row, options_.lease, coordination::owner_is_dead(runtime_, row))) {
         if (auto taken = take_and_settle(row.lane, result.note); !taken) return failure(taken);
         result.delivered = summary->undelivered;
       } else {
@@ -66,11 +67,6 @@ class LaneRecovery {
   }
 
  private:
-  [[nodiscard]] bool is_dead(const ports::LaneRow& row) const {
-    const auto process = ports::parse_process_identity(row.owner_process);
-    return process && runtime_.is_dead(*process);
-  }
-
   [[nodiscard]] bool is_alive_here(const ports::LaneRow& row) const {
     const auto process = ports::parse_process_identity(row.owner_process);
     const ports::ProcessIdentity self = runtime_.process();

@@ -34,9 +34,9 @@ Result<std::vector<ports::JournalRow>> labelled_rows(const Context& context, con
 
 }  // namespace
 
-bool owner_is_dead(const Context& context, const ports::LaneRow& row) {
+bool owner_is_dead(ports::Runtime& runtime, const ports::LaneRow& row) {
   const auto process = ports::parse_process_identity(row.owner_process);
-  return process && context.runtime.is_dead(*process);
+  return process && runtime.is_dead(*process);
 }
 
 Result<std::optional<Ownership>> take_lane(const Context& context, LaneNumber lane, std::string& attempt,
@@ -48,7 +48,7 @@ Result<std::optional<Ownership>> take_lane(const Context& context, LaneNumber la
   if (!*locked) return std::nullopt;
   ports::LaneRow row = **locked;
   const bool attempted = !attempt.empty() && row.owner == attempt;
-  if (!may_take(row, context.options.lease, attempted || owner_is_dead(context, row))) return std::nullopt;
+  if (!may_take(row, context.options.lease, attempted || owner_is_dead(context.runtime, row))) return std::nullopt;
 
   row.epoch += 1;
   row.owner = attempt = random_owner(context.runtime);

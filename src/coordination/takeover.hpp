@@ -12,7 +12,7 @@
 namespace write_aside::coordination {
 
 // Proven: a process of this host that is not there any more.
-[[nodiscard]] bool owner_is_dead(const Context& context, const ports::LaneRow& row);
+[[nodiscard]] bool owner_is_dead(ports::Runtime& runtime, const ports::LaneRow& row);
 
 // T1. None: somebody live owns the lane, or it is halted. `attempt` is the owner id of an earlier attempt on this lane
 // whose COMMIT was not answered, empty at first; a lane that carries it is ours to take again.

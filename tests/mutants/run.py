@@ -101,9 +101,10 @@ def explanations():
             for one in known.get("survivor", ()) if one["why"]}
 
 
-def is_explained(explained, file, mutation):
+def place(file, mutation):
+    """As an explanation names it."""
     function = function_at((ROOT / file).read_text(), mutation.line)
-    return (pathlib.Path(file).name, function, stripped(mutation.old), stripped(mutation.new)) in explained
+    return (pathlib.Path(file).name, function, stripped(mutation.old), stripped(mutation.new))
 
 
 def stripped(text):
@@ -124,7 +125,7 @@ def report(mutants, results):
     rows = collections.defaultdict(collections.Counter)
     for file, mutation, result in judged:
         if result == "survived":
-            if is_explained(explained, file, mutation):
+            if place(file, mutation) in explained:
                 result = "explained"
             else:
                 unexplained.append((file, mutation))
@@ -164,7 +165,7 @@ def main():
     due = [one for one in chosen if one[2] not in results]
     if options.again:
         explained = explanations()
-        due = [one for one in chosen if results.get(one[2]) == "survived" and not is_explained(explained, *one[:2])]
+        due = [one for one in chosen if results.get(one[2]) == "survived" and place(*one[:2]) not in explained]
     if not options.list and due:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
         signal.signal(signal.SIGTERM, signal.default_int_handler)
